@@ -1,0 +1,112 @@
+//! How each keyspace is laid out in RocksDB: its options, each with its reason.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options, SliceTransform,
+};
+
+use super::filter::{Factory, Filters};
+use crate::{backend::Keyspace, codec::key::TIMESTAMP_BYTES, config::RocksDBConfig, sync::Arc};
+
+const FILTER_BITS_PER_KEY: f64 = 10.0;
+/// Rows that no compaction would otherwise touch meet the filter at least this often.
+const PERIODIC_COMPACTION_SECONDS: u64 = 24 * 60 * 60;
+
+/// Options of the database as a whole.
+pub(super) fn database(config: &RocksDBConfig) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_open_files(config.max_open_files);
+    options.set_max_background_jobs(config.max_background_jobs);
+    // Written out little by little, so that no sync has to wait for a large file.
+    options.set_bytes_per_sync(1 << 20);
+    options.set_wal_bytes_per_sync(1 << 20);
+    // The logs of keyspaces that are seldom written must not hold back those of the others.
+    let memtables = config.write_buffer_size.saturating_mul(4) as u64;
+    options.set_max_total_wal_size(memtables);
+    options.set_keep_log_file_num(4);
+    if config.compaction_rate_limit > 0 {
+        let bytes = i64::try_from(config.compaction_rate_limit).unwrap_or(i64::MAX);
+        options.set_ratelimiter(bytes, 100_000, 10);
+    }
+    options
+}
+
+/// The column families: RocksDB's own "default" stays empty.
+pub(super) fn column_families(
+    config: &RocksDBConfig,
+    filters: &Arc<Filters>,
+) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_hyper_clock_cache(config.block_cache_size, 0);
+    let mut families = vec![ColumnFamilyDescriptor::new("default", Options::default())];
+    for keyspace in Keyspace::ALL {
+        families.push(ColumnFamilyDescriptor::new(
+            keyspace.name(),
+            column_family(keyspace, config, &cache, filters),
+        ));
+    }
+    families
+}
+
+fn column_family(
+    keyspace: Keyspace,
+    config: &RocksDBConfig,
+    cache: &Cache,
+    filters: &Arc<Filters>,
+) -> Options {
+    let mut options = Options::default();
+    options.set_write_buffer_size(config.write_buffer_size);
+    options.set_target_file_size_base(config.target_file_size);
+    options.set_compression_type(if config.enable_compression {
+        DBCompressionType::Lz4
+    } else {
+        DBCompressionType::None
+    });
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
+    table.set_optimize_filters_for_memory(true);
+    // Counted against the cache, so that memory has one bound; those of the newest files stay.
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    match keyspace {
+        Keyspace::Current => table.set_block_size(8 << 10),
+        Keyspace::History => {
+            // A look-up seeks among the versions of one key: a filter on the key without its
+            // timestamp rules out files that hold none.
+            options.set_prefix_extractor(encoded_key_prefix());
+            options.set_memtable_prefix_bloom_ratio(0.05);
+            table.set_whole_key_filtering(false);
+            // The versions of one key compress together.
+            table.set_block_size(16 << 10);
+        }
+        Keyspace::Deleted | Keyspace::Commits | Keyspace::Meta => {}
+    }
+    if Keyspace::PRUNED.contains(&keyspace) {
+        options.set_compaction_filter_factory(Factory {
+            keyspace,
+            filters: Arc::clone(filters),
+        });
+        options.set_periodic_compaction_seconds(PERIODIC_COMPACTION_SECONDS);
+    }
+    if keyspace == Keyspace::Meta {
+        options.set_write_buffer_size(config.write_buffer_size.min(4 << 20));
+    }
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+/// A version key without its timestamp.
+fn encoded_key_prefix() -> SliceTransform {
+    fn strip(key: &[u8]) -> &[u8] {
+        key.len()
+            .checked_sub(TIMESTAMP_BYTES)
+            .and_then(|end| key.get(..end))
+            .unwrap_or(key)
+    }
+    fn has_timestamp(key: &[u8]) -> bool {
+        key.len() > TIMESTAMP_BYTES
+    }
+    // DO NOT CHANGE the name: RocksDB compares it with the one in its files.
+    SliceTransform::create("sapwood.key", strip, Some(has_timestamp))
+}

@@ -1,0 +1,271 @@
+//! The RocksDB backend: each keyspace a column family, a commit one write batch.
+//!
+//! The only module that names the crate `rocksdb`. RocksDB's own snapshots are deliberately unused:
+//! compaction filters do not respect them, and the read rules need none.
+
+mod cursor;
+mod filter;
+mod layout;
+mod open;
+mod prune;
+
+use std::{fmt, path::Path};
+
+use bytes::Bytes;
+use rocksdb::{
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, WaitForCompactOptions,
+    WriteOptions,
+};
+use self_cell::self_cell;
+
+use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch};
+use crate::{
+    config::{Durability, RocksDBConfig},
+    error::{Error, ErrorKind, Result},
+    storage::PruneRule,
+    sync::Arc,
+};
+
+/// The handles of the keyspaces, by [`Keyspace::index`].
+type Handles<'db> = [&'db ColumnFamily; Keyspace::ALL.len()];
+
+self_cell!(
+    /// A database and the handles into it, looked up once.
+    pub(super) struct Database {
+        owner: DB,
+        #[covariant]
+        dependent: Handles,
+    }
+);
+
+impl Database {
+    fn db(&self) -> &DB {
+        self.borrow_owner()
+    }
+
+    fn handle(&self, keyspace: Keyspace) -> &ColumnFamily {
+        let [current, history, deleted, commits, meta] = *self.borrow_dependent();
+        match keyspace {
+            Keyspace::Current => current,
+            Keyspace::History => history,
+            Keyspace::Deleted => deleted,
+            Keyspace::Commits => commits,
+            Keyspace::Meta => meta,
+        }
+    }
+}
+
+pub(crate) struct RocksDBBackend {
+    database: Arc<Database>,
+    filters: Arc<filter::Filters>,
+}
+
+impl RocksDBBackend {
+    pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
+        let filters = Arc::new(filter::Filters::default());
+        let database = Arc::new(open::open(config, &filters)?);
+        Ok(Self { database, filters })
+    }
+
+    /// Compacts a range of a keyspace down to the last level, through its filter.
+    fn compact_range(&self, keyspace: Keyspace, start: Option<&[u8]>, end: Option<&[u8]>) {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        // Others may compact at the same time.
+        options.set_exclusive_manual_compaction(false);
+        let handle = self.database.handle(keyspace);
+        self.database
+            .db()
+            .compact_range_cf_opt(handle, start, end, &options);
+    }
+}
+
+impl fmt::Debug for RocksDBBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RocksDBBackend")
+            .field("path", &self.database.db().path())
+            .finish()
+    }
+}
+
+impl Backend for RocksDBBackend {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+        let handle = self.database.handle(keyspace);
+        let value = self
+            .database
+            .db()
+            .get_pinned_cf(handle, key)
+            .map_err(|e| convert(&e))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn multi_get(&self, keyspace: Keyspace, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
+        let handle = self.database.handle(keyspace);
+        if let [key] = keys {
+            return Ok(vec![self.get(keyspace, key)?]);
+        }
+        let values = self.database.db().batched_multi_get_cf(handle, keys, true);
+        values
+            .into_iter()
+            .map(|value| match value {
+                Ok(value) => Ok(value.map(|value| Bytes::copy_from_slice(&value))),
+                Err(error) => Err(convert(&error)),
+            })
+            .collect()
+    }
+
+    fn cursor(&self, keyspace: Keyspace, scope: Scope, access: Access) -> Result<Box<dyn Cursor>> {
+        Ok(Box::new(cursor::RocksDBCursor::new(
+            &self.database,
+            keyspace,
+            scope,
+            access,
+        )))
+    }
+
+    fn write(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
+        let mut writes = rocksdb::WriteBatch::default();
+        for (keyspace, key, value) in batch.writes() {
+            let handle = self.database.handle(keyspace);
+            match value {
+                Some(value) => writes.put_cf(handle, key, value),
+                None => writes.delete_cf(handle, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Sync);
+        self.database
+            .db()
+            .write_opt(writes, &options)
+            .map_err(|e| convert(&e))
+    }
+
+    fn arm(&self, rule: Arc<PruneRule>) {
+        self.filters.arm(rule);
+    }
+
+    fn prune(&self, progress: Progress<'_>) -> Result<Reclaimed> {
+        prune::prune(self, progress)
+    }
+
+    fn flush(&self) -> Result<()> {
+        for keyspace in Keyspace::ALL {
+            let handle = self.database.handle(keyspace);
+            self.database
+                .db()
+                .flush_cf(handle)
+                .map_err(|e| convert(&e))?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.database.db().flush_wal(true).map_err(|e| convert(&e))
+    }
+
+    fn compact(&self, keyspace: Keyspace) -> Result<()> {
+        self.compact_range(keyspace, None, None);
+        let db = self.database.db();
+        db.wait_for_compact(&WaitForCompactOptions::default())
+            .map_err(|e| convert(&e))
+    }
+
+    fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {
+        let number = |name: &str| -> Result<u64> {
+            let handle = self.database.handle(keyspace);
+            let number = self.database.db().property_int_value_cf(handle, name);
+            Ok(number.map_err(|e| convert(&e))?.unwrap_or(0))
+        };
+        Ok(number("rocksdb.live-sst-files-size")? + number("rocksdb.cur-size-all-mem-tables")?)
+    }
+
+    fn property(&self, name: &str) -> Result<Option<String>> {
+        let mut texts = Vec::new();
+        for keyspace in Keyspace::ALL {
+            let handle = self.database.handle(keyspace);
+            let value = self.database.db().property_value_cf(handle, name);
+            match value.map_err(|e| convert(&e))? {
+                Some(text) => texts.push((keyspace.name(), text)),
+                None => return Ok(None),
+            }
+        }
+        let numbers: Option<Vec<u64>> = texts.iter().map(|(_, text)| text.parse().ok()).collect();
+        if let Some(numbers) = numbers {
+            return Ok(Some(numbers.iter().sum::<u64>().to_string()));
+        }
+        let texts = texts
+            .iter()
+            .map(|(keyspace, text)| format!("[{keyspace}]\n{text}\n"));
+        Ok(Some(texts.collect()))
+    }
+
+    fn create_checkpoint(&self, path: &Path) -> Result<()> {
+        if path.exists() {
+            return Err(Error::invalid(format!(
+                "there is something at {} already; a checkpoint needs a new path",
+                path.display()
+            )));
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|source| {
+                Error::io(
+                    format!("the directory {} cannot be made", parent.display()),
+                    source,
+                )
+            })?;
+        }
+        let checkpoint = rocksdb::checkpoint::Checkpoint::new(self.database.db());
+        let checkpoint = checkpoint.map_err(|e| convert(&e))?;
+        checkpoint.create_checkpoint(path).map_err(|e| convert(&e))
+    }
+}
+
+/// An error of RocksDB as one of ours.
+fn convert(error: &rocksdb::Error) -> Error {
+    let message = error.to_string();
+    let kind = match error.kind() {
+        rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt {
+            at: "a file of RocksDB".to_owned(),
+        },
+        // The lock of another process, and that of another handle in this one.
+        rocksdb::ErrorKind::IOError if message.contains("lock ") || message.contains("LOCK") => {
+            ErrorKind::Locked
+        }
+        rocksdb::ErrorKind::NotSupported => ErrorKind::Unsupported,
+        _ => ErrorKind::Io,
+    };
+    let advice = match kind {
+        ErrorKind::Locked => "the database is open elsewhere; close it there first",
+        ErrorKind::Corrupt { .. } => {
+            "stored data is corrupt; restore it from a checkpoint or a backup"
+        }
+        _ if message.contains("No space left") => {
+            "the disk is full; make room, then open the store again"
+        }
+        _ => "the backend failed",
+    };
+    Error::new(kind, format!("{advice} ({message})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_does_what_every_backend_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = std::cell::Cell::new(0);
+        crate::backend::conformance::check(|| {
+            opened.set(opened.get() + 1);
+            let path = directory.path().join(opened.get().to_string());
+            let config = RocksDBConfig {
+                // Tiny, so that keys spread over files and levels.
+                target_file_size: 1 << 10,
+                write_buffer_size: 64 << 10,
+                block_cache_size: 1 << 20,
+                ..RocksDBConfig::at(path.to_str().unwrap())
+            };
+            RocksDBBackend::open(&config).unwrap()
+        });
+    }
+}

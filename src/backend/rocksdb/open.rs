@@ -1,0 +1,126 @@
+//! Opening: refuse what is not ours before anything is written to it.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use rocksdb::{DB, Options};
+
+use super::{Database, convert, filter::Filters, layout};
+use crate::{
+    backend::Keyspace,
+    config::RocksDBConfig,
+    error::{Error, Result},
+    sync::Arc,
+};
+
+pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Database> {
+    check(config)?;
+    let path = Path::new(&config.path);
+    if path.exists() && !path.is_dir() {
+        return Err(Error::invalid(format!(
+            "{} is a file; a database is a directory",
+            path.display()
+        )));
+    }
+    fs::create_dir_all(path).map_err(|source| {
+        Error::io(
+            format!("the directory {} cannot be made: {source}", path.display()),
+            source,
+        )
+    })?;
+    if path.join("CURRENT").exists() {
+        check_ours(path)?;
+    } else {
+        check_free(path)?;
+    }
+    let options = layout::database(config);
+    let families = layout::column_families(config, filters);
+    let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))?;
+    Database::try_new(db, |db| {
+        let handle = |keyspace: Keyspace| {
+            db.cf_handle(keyspace.name())
+                .ok_or_else(|| Error::unsupported(format!("{} lacks a keyspace", path.display())))
+        };
+        let [current, history, deleted, commits, meta] = Keyspace::ALL.map(handle);
+        Ok([current?, history?, deleted?, commits?, meta?])
+    })
+}
+
+fn check(config: &RocksDBConfig) -> Result<()> {
+    if config.path.is_empty() {
+        return Err(Error::invalid("the path of the database is empty"));
+    }
+    if config.max_background_jobs < 1 {
+        return Err(Error::invalid("max_background_jobs must be at least 1"));
+    }
+    if config.max_open_files < -1 || config.max_open_files == 0 {
+        return Err(Error::invalid(
+            "max_open_files must be -1 (all) or at least 1",
+        ));
+    }
+    if config.write_buffer_size == 0 || config.target_file_size == 0 {
+        return Err(Error::invalid(
+            "write_buffer_size and target_file_size must not be 0",
+        ));
+    }
+    Ok(())
+}
+
+/// A database is ours if it has our keyspaces; or some of them and no data, where its making was
+/// cut short.
+fn check_ours(path: &Path) -> Result<()> {
+    let foreign = || {
+        Error::unsupported(format!(
+            "{} is a RocksDB database that is not Sapwood's; choose another path",
+            path.display()
+        ))
+    };
+    let found = DB::list_cf(&Options::default(), path).map_err(|e| convert(&e))?;
+    let found: BTreeSet<_> = found
+        .iter()
+        .map(String::as_str)
+        .filter(|n| *n != "default")
+        .collect();
+    let ours: BTreeSet<_> = Keyspace::ALL.map(Keyspace::name).into();
+    if found == ours {
+        return Ok(());
+    }
+    if !found.is_subset(&ours) {
+        return Err(foreign());
+    }
+    let options = Options::default();
+    let names: Vec<_> = found.into_iter().chain(["default"]).collect();
+    let db = DB::open_cf_for_read_only(&options, path, names, false).map_err(|e| convert(&e))?;
+    if db.latest_sequence_number() == 0 {
+        Ok(())
+    } else {
+        Err(foreign())
+    }
+}
+
+/// A directory without a database may be taken if it is empty, or holds the beginnings of one.
+fn check_free(path: &Path) -> Result<()> {
+    let unreadable = |source: std::io::Error| {
+        Error::io(
+            format!("the directory {} cannot be read: {source}", path.display()),
+            source,
+        )
+    };
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let name = name.to_string_lossy();
+        let is_rocksdb = matches!(name.as_ref(), "LOCK" | "LOG" | "IDENTITY")
+            || ["MANIFEST-", "OPTIONS-", "LOG.old"]
+                .iter()
+                .any(|start| name.starts_with(start))
+            || [".log", ".dbtmp", ".sst"]
+                .iter()
+                .any(|end| name.ends_with(end));
+        if !is_rocksdb {
+            return Err(Error::invalid(format!(
+                "the directory {} holds other things ({name}); a database needs one of its own",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}

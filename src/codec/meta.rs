@@ -1,0 +1,88 @@
+//! Names and values of `meta`: the store's own state.
+//!
+//! | name | value |
+//! |---|---|
+//! | `format` | the format's version: 4 bytes |
+//! | `last_commit` | the timestamp of the last commit: 8 bytes |
+//! | `floor` | the prune floor: 8 bytes |
+//! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
+//!
+//! DO NOT CHANGE these names and numbers: they are part of the format on disk.
+
+use super::{DecodeError, take_u32, take_u64};
+use crate::timestamp::Timestamp;
+
+/// The version of the format that this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+/// The name of the format's version.
+pub const FORMAT: &[u8] = b"format";
+/// The name of the last commit's timestamp.
+pub const LAST_COMMIT: &[u8] = b"last_commit";
+/// The name of the prune floor.
+pub const FLOOR: &[u8] = b"floor";
+/// What the names of pins begin with.
+pub const PIN_PREFIX: &[u8] = b"pin/";
+
+/// The name under which a pin is kept.
+pub fn pin_key(name: &str) -> Vec<u8> {
+    [PIN_PREFIX, name.as_bytes()].concat()
+}
+
+/// Encodes the format's version.
+pub fn encode_format(version: u32) -> [u8; 4] {
+    version.to_be_bytes()
+}
+
+/// Reads the format's version.
+///
+/// # Errors
+/// Where the value is not 4 bytes long.
+pub fn decode_format(value: &[u8]) -> Result<u32, DecodeError> {
+    match take_u32(value) {
+        Some((version, [])) => Ok(version),
+        _ => Err(DecodeError("the format's version is not 4 bytes long")),
+    }
+}
+
+/// Encodes a timestamp.
+pub fn encode_timestamp(timestamp: Timestamp) -> [u8; 8] {
+    timestamp.get().to_be_bytes()
+}
+
+/// Reads a timestamp.
+///
+/// # Errors
+/// Where the value is not 8 bytes long, or above [`Timestamp::MAX`].
+pub fn decode_timestamp(value: &[u8]) -> Result<Timestamp, DecodeError> {
+    match take_u64(value) {
+        Some((number, [])) if number <= Timestamp::MAX.get() => Ok(Timestamp::new(number)),
+        _ => Err(DecodeError(
+            "the timestamp is not 8 bytes long, or too large",
+        )),
+    }
+}
+
+/// Encodes a pin: what it holds, and when it expires in milliseconds since 1970, if ever.
+pub fn encode_pin(timestamp: Timestamp, expires_ms: Option<u64>) -> [u8; 16] {
+    let mut value = [0; 16];
+    let (head, tail) = value.split_at_mut(8);
+    head.copy_from_slice(&timestamp.get().to_be_bytes());
+    tail.copy_from_slice(&expires_ms.unwrap_or(0).to_be_bytes());
+    value
+}
+
+/// Reads a pin.
+///
+/// # Errors
+/// Where the value is not 16 bytes long.
+pub fn decode_pin(value: &[u8]) -> Result<(Timestamp, Option<u64>), DecodeError> {
+    const WRONG: DecodeError = DecodeError("the pin is not 16 bytes long");
+    let (number, rest) = take_u64(value).ok_or(WRONG)?;
+    match take_u64(rest) {
+        Some((expires_ms, [])) if number <= Timestamp::MAX.get() => Ok((
+            Timestamp::new(number),
+            (expires_ms != 0).then_some(expires_ms),
+        )),
+        _ => Err(WRONG),
+    }
+}

@@ -1,0 +1,97 @@
+//! Options: plain data, checked where they are used.
+
+/// When a commit counts as done.
+///
+/// # Examples
+/// ```
+/// use sapwood::{Batch, CommitOptions, Durability, Engine};
+///
+/// let engine = Engine::in_memory();
+/// let mut batch = Batch::new();
+/// batch.set(b"balance", b"100");
+/// engine.commit(batch, CommitOptions::default().durability(Durability::Sync))?;
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The operating system has the commit: it survives the end of the process, not a power cut.
+    #[default]
+    Buffered,
+    /// The disk has the commit: it survives the machine.
+    Sync,
+}
+
+/// Who numbers the commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampSource {
+    /// The store hands out `last + 1`; a caller may also give a larger timestamp.
+    #[default]
+    Engine,
+    /// Every commit brings its own timestamp (a block height); a commit without one is refused,
+    /// so that a stray write cannot take a height away.
+    CallerGiven,
+}
+
+/// How a RocksDB-backed store is opened.
+///
+/// The fields and defaults are those of the project's seed plan.
+///
+/// # Examples
+/// ```
+/// use sapwood::RocksDBConfig;
+///
+/// let config = RocksDBConfig { path: "/var/lib/node/state".to_string(), ..Default::default() };
+/// assert_eq!(config.write_buffer_size, 128 << 20);
+/// assert_eq!(config.block_cache_size, 512 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RocksDBConfig {
+    /// The database's directory; created, with its parents, where it is missing. `./data`.
+    pub path: String,
+    /// How many files RocksDB may keep open; -1 for all of them. 10,000.
+    pub max_open_files: i32,
+    /// Memory for the memtables of each keyspace before it is flushed, in bytes. 128 MiB.
+    pub write_buffer_size: usize,
+    /// The block cache that all keyspaces share, in bytes. 512 MiB.
+    pub block_cache_size: usize,
+    /// LZ4 for every level; without it nothing is compressed. `true`.
+    pub enable_compression: bool,
+    /// Background flushes and compactions at one time. As many as cores, at least 2.
+    pub max_background_jobs: i32,
+    /// The size at which compaction cuts its output files, in bytes. 64 MiB.
+    pub target_file_size: u64,
+    /// The bytes that flushes and compactions may write in a second; 0 for no limit. 0.
+    pub compaction_rate_limit: u64,
+    /// What a commit waits for when it does not say so itself. [`Durability::Buffered`].
+    pub durability: Durability,
+    /// Who numbers the commits. [`TimestampSource::Engine`].
+    pub timestamps: TimestampSource,
+}
+
+impl Default for RocksDBConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            path: "./data".to_owned(),
+            max_open_files: 10_000,
+            write_buffer_size: 128 << 20,
+            block_cache_size: 512 << 20,
+            enable_compression: true,
+            max_background_jobs: i32::try_from(cores.max(2)).unwrap_or(i32::MAX),
+            target_file_size: 64 << 20,
+            compaction_rate_limit: 0,
+            durability: Durability::default(),
+            timestamps: TimestampSource::default(),
+        }
+    }
+}
+
+impl RocksDBConfig {
+    /// The defaults, at `path`.
+    pub fn at(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+}

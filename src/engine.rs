@@ -1,0 +1,348 @@
+//! [`Engine`]: the front door.
+
+use std::ops::RangeBounds;
+#[cfg(feature = "rocksdb-storage")]
+use std::path::Path;
+
+#[cfg(feature = "rocksdb-storage")]
+use crate::{config::RocksDBConfig, storage::RocksDBStorage};
+use crate::{
+    error::Result,
+    read_view::ReadView,
+    snapshot::Snapshot,
+    storage::{
+        Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, KeyspaceSize,
+        MemoryStorage, Pin, PinOptions, PruneReport, Status, Storage, Value, store::Store,
+    },
+    sync::Arc,
+    timestamp::Timestamp,
+};
+
+/// A versioned state engine: the newest state, every retained past one, and what changed between.
+///
+/// Handles are cheap to clone, and all clones are the same engine; so are the handles of the
+/// [`Storage`] that it was put over. Every method may be called from any thread at any time.
+///
+/// # Errors
+/// As every call of [`Storage`].
+///
+/// # Examples
+/// ```
+/// use sapwood::{Engine, PinOptions, ReadView, Timestamp};
+///
+/// let engine = Engine::in_memory(); // Engine::open("state")? keeps it on disk
+/// for height in 1..=100u64 {
+///     engine.set(b"height", height.to_string())?;
+/// }
+/// let past = engine.at(Timestamp::new(42))?;
+/// assert_eq!(past.get(b"height")?.as_deref(), Some(&b"42"[..]));
+/// drop(past);
+///
+/// engine.pin("release", Timestamp::new(10), PinOptions::default())?;
+/// engine.prune_before(Timestamp::new(90))?;
+/// assert!(engine.at(Timestamp::new(42)).is_err());
+/// let pinned = engine.at(Timestamp::new(10))?;
+/// assert_eq!(pinned.get(b"height")?.as_deref(), Some(&b"10"[..]));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    store: Arc<Store>,
+}
+
+impl Engine {
+    /// Opens the database in a directory, or creates it there, with the default configuration.
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::new`].
+    #[cfg(feature = "rocksdb-storage")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_str().ok_or_else(|| {
+            crate::Error::invalid(format!("the path {:?} is not UTF-8", path.as_ref()))
+        })?;
+        Self::open_with(RocksDBConfig::at(path))
+    }
+
+    /// Opens the database that a configuration names.
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::new`].
+    #[cfg(feature = "rocksdb-storage")]
+    pub fn open_with(config: RocksDBConfig) -> Result<Self> {
+        Ok(Self::new(&RocksDBStorage::new(config)?))
+    }
+
+    /// An engine whose state lives in memory only.
+    pub fn in_memory() -> Self {
+        Self::new(&MemoryStorage::new())
+    }
+
+    /// The engine over a storage. Both are the same store.
+    pub fn new(storage: &impl Storage) -> Self {
+        Self {
+            store: Arc::clone(&storage.store().0),
+        }
+    }
+
+    /// The newest timestamp that can be read.
+    pub fn visible(&self) -> Timestamp {
+        self.store.clock.visible()
+    }
+
+    /// The lowest timestamp that can be read without a pin.
+    pub fn floor(&self) -> Timestamp {
+        self.store.floor()
+    }
+
+    /// A view of the newest state.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(
+            Arc::clone(&self.store),
+            self.store.admit_latest()?,
+        ))
+    }
+
+    /// A view of the state at a timestamp.
+    ///
+    /// # Errors
+    /// [`NotYet`](crate::ErrorKind::NotYet) above the visible timestamp,
+    /// [`Pruned`](crate::ErrorKind::Pruned) below the floor where no pin holds it.
+    pub fn at(&self, timestamp: Timestamp) -> Result<Snapshot> {
+        Ok(Snapshot::new(
+            Arc::clone(&self.store),
+            self.store.admit(timestamp)?,
+        ))
+    }
+
+    /// Sets a key, as one commit.
+    ///
+    /// # Errors
+    /// As [`Storage::set`].
+    pub fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Timestamp> {
+        let mut batch = Batch::new();
+        batch.set(key, value);
+        Ok(self.commit(batch, CommitOptions::default())?.timestamp)
+    }
+
+    /// Deletes a key, as one commit.
+    ///
+    /// # Errors
+    /// As [`Storage::set`].
+    pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<Timestamp> {
+        let mut batch = Batch::new();
+        batch.delete(key);
+        Ok(self.commit(batch, CommitOptions::default())?.timestamp)
+    }
+
+    /// Applies a batch as one commit.
+    ///
+    /// # Errors
+    /// As [`Storage::commit_at`].
+    pub fn commit(&self, batch: Batch, options: CommitOptions) -> Result<CommitInfo> {
+        self.store.commit(batch, options)
+    }
+
+    /// Applies a batch as one commit at `timestamp`, which must be above the last: a block's
+    /// height.
+    ///
+    /// # Errors
+    /// As [`Storage::commit_at`].
+    pub fn commit_at(&self, timestamp: Timestamp, batch: Batch) -> Result<CommitInfo> {
+        self.commit(batch, CommitOptions::default().at(timestamp))
+    }
+
+    /// Deletes every key of a range, as one commit.
+    ///
+    /// # Errors
+    /// As [`Storage::delete_range`].
+    pub fn delete_range(&self, range: impl RangeBounds<Vec<u8>>) -> Result<CommitInfo> {
+        self.store
+            .delete_range(&KeyRange::new(range), CommitOptions::default())
+    }
+
+    /// Sets a key to `new` (`None` deletes), if its newest value is `expected` (`None`: it does not
+    /// exist).
+    ///
+    /// # Errors
+    /// As [`Storage::compare_and_set`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, ErrorKind};
+    ///
+    /// let engine = Engine::in_memory();
+    /// engine.compare_and_set(b"owner", None, Some(b"alice"))?;
+    /// let error = engine.compare_and_set(b"owner", None, Some(b"bob")).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Conflict { .. }) && error.is_retryable());
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn compare_and_set(
+        &self,
+        key: impl AsRef<[u8]>,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<CommitInfo> {
+        self.store
+            .compare_and_set(key.as_ref(), expected, new, CommitOptions::default())
+    }
+
+    /// The versions of a key that were alive at some time in `range`, newest first.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, Timestamp};
+    ///
+    /// let engine = Engine::in_memory();
+    /// engine.set(b"key", b"a")?;
+    /// engine.delete(b"key")?;
+    /// engine.set(b"key", b"b")?;
+    /// let ends: Vec<_> =
+    ///     engine.history(b"key", ..)?.map(|v| v.map(|v| v.end)).collect::<Result<_, _>>()?;
+    /// assert_eq!(ends, [None, Some(Timestamp::new(2))]);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn history(
+        &self,
+        key: impl AsRef<[u8]>,
+        range: impl RangeBounds<Timestamp>,
+    ) -> Result<History> {
+        self.store.history(key.as_ref(), &range)
+    }
+
+    /// What differs between the states at two timestamps, in key order.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`]; [`Invalid`](crate::ErrorKind::Invalid) where the first is after
+    /// the second.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, Timestamp};
+    ///
+    /// let engine = Engine::in_memory();
+    /// let before = engine.set(b"key", b"a")?;
+    /// let after = engine.set(b"key", b"b")?;
+    /// for change in engine.diff(before, after)? {
+    ///     let change = change?;
+    ///     assert_eq!((change.old.unwrap(), change.new.unwrap()), ("a".into(), "b".into()));
+    /// }
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn diff(&self, old: Timestamp, new: Timestamp) -> Result<Diff> {
+        self.store.diff(old, new)
+    }
+
+    /// Holds the state at a timestamp under a name, however far pruning goes. The hold is durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// As [`Storage::pin`].
+    pub fn pin(&self, name: &str, at: Timestamp, options: PinOptions) -> Result<Pin> {
+        self.store.pin(name, at, options)
+    }
+
+    /// Removes a pin. Snapshots that read at it keep what they see.
+    ///
+    /// # Errors
+    /// As [`Storage::unpin`].
+    pub fn unpin(&self, name: &str) -> Result<()> {
+        self.store.unpin(name)
+    }
+
+    /// The pins, by name.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn pins(&self) -> Result<Vec<Pin>> {
+        self.store.pins()
+    }
+
+    /// Moves the prune floor up to a timestamp and gives back the space of what is below it: the
+    /// state at the floor stays readable, and all above it. A snapshot holds the floor; a pin does
+    /// not, and keeps what it sees.
+    ///
+    /// At or below the present floor nothing moves; what unpinning has freed since is given back.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn prune_before(&self, before: Timestamp) -> Result<PruneReport> {
+        self.prune_with(before, |_, _| {})
+    }
+
+    /// The same, telling how far it has come: a part of 1, and what it works on.
+    ///
+    /// # Errors
+    /// As [`Engine::prune_before`].
+    pub fn prune_with(
+        &self,
+        before: Timestamp,
+        mut progress: impl FnMut(f64, &str),
+    ) -> Result<PruneReport> {
+        self.store.prune_before(before, &mut progress)
+    }
+
+    /// Counts what the store holds. Reads all of it.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn status(&self) -> Result<Status> {
+        self.store.status()
+    }
+
+    /// The bytes that each keyspace takes.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn sizes(&self) -> Result<Vec<KeyspaceSize>> {
+        self.store.sizes()
+    }
+
+    /// Moves what is in memory to files, where there are files.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn flush(&self) -> Result<()> {
+        self.store.check_open()?;
+        self.store.backend.flush()
+    }
+
+    /// Rewrites the files into their most compact form, where there are files.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    pub fn compact(&self) -> Result<()> {
+        self.store.compact()
+    }
+
+    /// Makes every commit survive the machine and ends all work: from now on every call of every
+    /// handle fails, and the files are let go with the last handle, snapshot or iterator.
+    ///
+    /// Dropping all handles closes too, without waiting for the disk.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where the disk refuses.
+    pub fn close(&self) -> Result<()> {
+        self.store.close()
+    }
+}
+
+impl ReadView for Engine {
+    fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        self.store.get_latest(key.as_ref())
+    }
+
+    fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
+        let keys: Vec<_> = keys.iter().map(AsRef::as_ref).collect();
+        self.store.multi_get_latest(&keys)
+    }
+
+    fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Iter {
+        self.store.range_latest(KeyRange::new(range))
+    }
+}

@@ -1,0 +1,57 @@
+//! Sapwood keeps the state of a key-value world living and fast, and every past state of it
+//! readable at its timestamp until it is pruned.
+//!
+//! Good starting points:
+//! - [`Engine`]: open, commit, read now and in the past, prune.
+//! - [`Storage`], with [`MemoryStorage`] and [`RocksDBStorage`]: the same as plain storage, for a
+//!   runtime that brings its own front door.
+//! - [`ReadView`]: what reading is, everywhere.
+//! - [`storage::visibility`] and [`storage::prune_rule`]: the two rules that all else serves.
+//! - [`codec`]: the bytes on disk.
+//!
+//! ```
+//! use sapwood::{Batch, Engine, ReadView, Timestamp};
+//!
+//! let engine = Engine::in_memory();
+//! let mut batch = Batch::new();
+//! batch.set(b"alice", b"100").set(b"bob", b"0");
+//! engine.commit_at(Timestamp::new(1), batch)?;
+//! engine.set(b"alice", b"70")?;
+//!
+//! let past = engine.at(Timestamp::new(1))?;
+//! assert_eq!(past.get(b"alice")?.as_deref(), Some(&b"100"[..]));
+//! for row in past.range(b"a".to_vec()..b"m".to_vec()).rev() {
+//!     let (key, value) = row?;
+//!     assert_eq!((key, value), ("alice".into(), "100".into()));
+//! }
+//! # Ok::<(), sapwood::Error>(())
+//! ```
+//!
+//! # Features
+//! - `rocksdb-storage` (on by default): [`RocksDBStorage`] and [`Engine::open`]. Without it nothing
+//!   compiles C++, and everything else works in memory.
+
+mod backend;
+pub mod codec;
+mod config;
+mod engine;
+mod error;
+pub mod limits;
+mod read_view;
+mod snapshot;
+pub mod storage;
+mod sync;
+mod timestamp;
+
+pub use config::{Durability, RocksDBConfig, TimestampSource};
+pub use engine::Engine;
+pub use error::{Error, ErrorKind, Result};
+pub use read_view::ReadView;
+pub use snapshot::Snapshot;
+#[cfg(feature = "rocksdb-storage")]
+pub use storage::RocksDBStorage;
+pub use storage::{
+    Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
+    MemoryStorage, Pin, PinOptions, PruneReport, Status, Storage, Value, Version,
+};
+pub use timestamp::Timestamp;

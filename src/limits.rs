@@ -1,0 +1,24 @@
+//! The limits of the engine. Each is checked on every path; what lies above is refused with
+//! [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), and nothing is written.
+
+/// The longest user key, in bytes: 64 KiB.
+pub const KEY_MAX_BYTES: usize = 64 << 10;
+
+/// The longest value, in bytes: 64 MiB.
+pub const VALUE_MAX_BYTES: usize = 64 << 20;
+
+/// The most writes in one batch.
+pub const BATCH_MAX_WRITES: usize = 1 << 24;
+
+/// The most bytes of keys and values in one batch: 512 MiB.
+pub const BATCH_MAX_BYTES: usize = 512 << 20;
+
+/// The most bytes that one commit may write, old versions moved to history included: 2 GiB.
+/// RocksDB refuses a write batch of 4 GiB.
+pub const COMMIT_MAX_BYTES: usize = 2 << 30;
+
+/// The longest name of a pin, in bytes.
+pub const PIN_NAME_MAX_BYTES: usize = 255;
+
+/// The most pins at one time: each is looked at for every row that pruning passes.
+pub const PINS_MAX: usize = 1 << 16;

@@ -1,0 +1,223 @@
+//! [`Batch`]: changes that become one commit.
+
+use std::{borrow::Cow, time::SystemTime};
+
+use crate::{
+    config::Durability,
+    error::{Error, Result},
+    limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES, KEY_MAX_BYTES, VALUE_MAX_BYTES},
+    timestamp::Timestamp,
+};
+
+/// Changes that become one commit, and with it one version of each key.
+///
+/// Where a key is written twice, the last write counts.
+///
+/// # Examples
+/// ```
+/// use sapwood::{Batch, CommitOptions, Engine, ReadView};
+///
+/// let engine = Engine::in_memory();
+/// let mut batch = Batch::new();
+/// batch.set(b"alice", b"70");
+/// batch.set(b"bob", b"30");
+/// batch.delete(b"carol");
+/// let commit = engine.commit(batch, CommitOptions::default())?;
+/// assert_eq!(engine.at(commit.timestamp)?.get(b"bob")?.as_deref(), Some(&b"30"[..]));
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    /// No changes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key to a value.
+    pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
+        self.writes
+            .push((key.as_ref().to_vec(), Some(value.as_ref().to_vec())));
+        self
+    }
+
+    /// Deletes a key; one that is not there stays so.
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> &mut Self {
+        self.writes.push((key.as_ref().to_vec(), None));
+        self
+    }
+
+    /// How many changes there are, repeated keys counted each time.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether there are no changes. Such a commit still takes its timestamp.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Checks the limits, sorts by key and keeps the last write of each.
+    pub(crate) fn into_sorted(self) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+        let mut writes = self.writes;
+        check_limits(&writes)?;
+        // Stable, so that the last write of a key stays the last of its run.
+        if !writes.is_sorted_by(|(a, _), (b, _)| a < b) {
+            writes.sort_by(|(a, _), (b, _)| a.cmp(b));
+            writes.reverse();
+            writes.dedup_by(|(later, _), (kept, _)| later == kept);
+            writes.reverse();
+        }
+        Ok(writes)
+    }
+}
+
+impl From<Vec<(Vec<u8>, Option<Vec<u8>>)>> for Batch {
+    fn from(writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Self {
+        Self { writes }
+    }
+}
+
+impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Batch {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(writes: I) -> Self {
+        Self {
+            writes: writes.into_iter().collect(),
+        }
+    }
+}
+
+/// How a commit is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitOptions {
+    /// The commit's timestamp, above the last; without one, the store hands out the next.
+    pub timestamp: Option<Timestamp>,
+    /// What the commit waits for; without it, what the store was opened with.
+    pub durability: Option<Durability>,
+    /// The time of day that is noted with the commit; without it, now. It orders nothing.
+    pub time: Option<SystemTime>,
+}
+
+impl CommitOptions {
+    /// Commits at this timestamp, which must be above the last.
+    #[must_use]
+    pub fn at(mut self, timestamp: Timestamp) -> Self {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Waits for this.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Notes this time of day.
+    #[must_use]
+    pub fn time(mut self, time: SystemTime) -> Self {
+        self.time = Some(time);
+        self
+    }
+}
+
+/// A commit that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitInfo {
+    /// Its timestamp: every read at or above it sees the commit.
+    pub timestamp: Timestamp,
+}
+
+/// Refuses a key over its limit.
+pub(crate) fn check_key(key: &[u8]) -> Result<()> {
+    if key.len() > KEY_MAX_BYTES {
+        return Err(Error::too_large(format!(
+            "the key {} is {} bytes long; at most {KEY_MAX_BYTES} are allowed",
+            display(key),
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
+fn check_limits(writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<()> {
+    if writes.len() > BATCH_MAX_WRITES {
+        return Err(Error::too_large(format!(
+            "the batch has {} writes; at most {BATCH_MAX_WRITES} are allowed: split it",
+            writes.len()
+        )));
+    }
+    let mut bytes = 0;
+    for (key, value) in writes {
+        check_key(key)?;
+        let value_bytes = value.as_ref().map_or(0, Vec::len);
+        if value_bytes > VALUE_MAX_BYTES {
+            return Err(Error::too_large(format!(
+                "the value of {} is {value_bytes} bytes long; at most {VALUE_MAX_BYTES} are allowed",
+                display(key)
+            )));
+        }
+        bytes += key.len() + value_bytes;
+    }
+    if bytes > BATCH_MAX_BYTES {
+        return Err(Error::too_large(format!(
+            "the batch holds {bytes} bytes; at most {BATCH_MAX_BYTES} are allowed: split it"
+        )));
+    }
+    Ok(())
+}
+
+/// A key for a message: readable, and never longer than a line.
+pub(crate) fn display(key: &[u8]) -> Cow<'_, str> {
+    const SHOWN_BYTES: usize = 64;
+    match key.get(..SHOWN_BYTES) {
+        Some(head) if key.len() > SHOWN_BYTES => {
+            Cow::Owned(format!("\"{}\"...", head.escape_ascii()))
+        }
+        _ => Cow::Owned(format!("\"{}\"", key.escape_ascii())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_write_of_a_key_counts() {
+        let mut batch = Batch::new();
+        batch
+            .set(b"b", b"1")
+            .set(b"a", b"2")
+            .delete(b"b")
+            .set(b"c", b"3")
+            .set(b"b", b"4");
+        let sorted = batch.into_sorted().unwrap();
+        let keys: Vec<_> = sorted.iter().map(|(key, _)| key.as_slice()).collect();
+        assert_eq!(keys, [b"a", b"b", b"c"]);
+        assert_eq!(sorted[1].1.as_deref(), Some(&b"4"[..]));
+    }
+
+    #[test]
+    fn sorted_repetitions_are_found_too() {
+        let mut batch = Batch::new();
+        batch.set(b"a", b"1").set(b"a", b"2");
+        assert_eq!(
+            batch.into_sorted().unwrap(),
+            [(b"a".to_vec(), Some(b"2".to_vec()))]
+        );
+    }
+
+    #[test]
+    fn limits_are_inclusive() {
+        assert!(check_key(&vec![0; KEY_MAX_BYTES]).is_ok());
+        assert!(check_key(&vec![0; KEY_MAX_BYTES + 1]).is_err());
+        let mut batch = Batch::new();
+        batch.set(b"k", vec![0; VALUE_MAX_BYTES + 1]);
+        let error = batch.into_sorted().unwrap_err();
+        assert_eq!(error.kind().name(), "too_large");
+    }
+}

@@ -1,0 +1,62 @@
+//! The versioned layout over a [`Backend`](crate::backend), and [`Storage`], what a runtime sees of
+//! it.
+//!
+//! A version is stored with its end, not only its start; the current state lies apart from history.
+//! That is what makes the latest read one look-up at any depth of history, and pruning a rule over
+//! single rows. `DESIGN.md` has the byte maps and the proofs.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`visibility`], [`prune_rule`] | the rules, as pure functions |
+//! | `lookup`, `walk` | the rules over a backend: a point, a range |
+//! | `commit` | the one way in |
+//! | `prune`, `pins`, `guards` | what is kept, and for whom |
+//! | `store` | the inner that all handles share |
+//! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
+//!
+//! **Invariants:**
+//! - For each key, versions are disjoint and ordered; above the prune floor they touch, except
+//!   where the key did not exist.
+//! - A commit is seen wholly or not at all, at every timestamp, in every scan.
+//! - The visible timestamp never moves back.
+//! - The durable floor and pins are never behind what a filter has used.
+//!
+//! Transactions are deliberately absent: they stand on top of this.
+
+mod batch;
+mod clock;
+mod commit;
+mod diff;
+mod guards;
+mod handle;
+mod history;
+mod iter;
+mod key_range;
+mod lookup;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod pins;
+mod prune;
+pub mod prune_rule;
+mod read;
+mod status;
+pub(crate) mod store;
+pub mod visibility;
+mod walk;
+
+#[cfg(feature = "rocksdb-storage")]
+mod rocksdb;
+
+pub use batch::{Batch, CommitInfo, CommitOptions};
+pub use diff::{Change, Diff};
+pub(crate) use guards::Guard;
+pub use handle::{MemoryStorage, Storage};
+pub use history::{History, Version};
+pub use iter::{Iter, Key, Value};
+pub use key_range::KeyRange;
+pub use pins::{Pin, PinOptions};
+pub use prune::PruneReport;
+pub use prune_rule::PruneRule;
+#[cfg(feature = "rocksdb-storage")]
+pub use rocksdb::RocksDBStorage;
+pub use status::{KeyspaceSize, Status};

@@ -1,0 +1,197 @@
+//! Pruning: how the floor moves, and how pins are set and removed.
+//!
+//! [`Store::prune_before`] moves the floor in this order:
+//!
+//! 1. clip the new floor to the oldest guard at or above the present one; a floor never goes down;
+//! 2. write it to `meta`, synced: from here on the rows below it may go, crash or not;
+//! 3. publish it to reads: new ones below it fail;
+//! 4. collect the guards that were registered below it in between, or that read at a pin;
+//! 5. give the filters the floor, the pins and those guards, as one value;
+//! 6. drive the backend over what that rule lets go.
+//!
+//! A guard of step 4 needs no waiting for: it sees exactly what a pin at its timestamp would see,
+//! so it is treated as one. That is where this differs from the usual protocol, which waits; one
+//! forgotten reader cannot stop it.
+//!
+//! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, and a filter
+//! that took an older floor drops nothing that a timestamp above that floor sees; so a pin counts
+//! as soon as it is in memory, even for filters that do not know it.
+
+use std::time::SystemTime;
+
+use super::{
+    pins::{self, Pin, PinOptions},
+    store::Store,
+};
+use crate::{
+    backend::{Keyspace, Progress, WriteBatch},
+    codec::meta,
+    config::Durability,
+    error::{Error, Result},
+    sync::Ordering,
+    timestamp::Timestamp,
+};
+
+/// What [`Engine::prune_before`](crate::Engine::prune_before) did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PruneReport {
+    /// The floor now. Lower than asked where a snapshot holds it.
+    pub floor: Timestamp,
+    /// The timestamp of the oldest snapshot, where it kept the floor lower than asked.
+    pub held_by: Option<Timestamp>,
+    /// Ended versions that were stored before.
+    pub rows_before: u64,
+    /// Ended versions that are stored now.
+    pub rows_after: u64,
+    /// Ended versions that were dropped.
+    pub rows_dropped: u64,
+    /// Rows of other keyspaces that were dropped: times of deletes, keys of commits.
+    pub bookkeeping_rows_dropped: u64,
+    /// Rows that could not be read and were kept; `verify` names them.
+    pub undecodable_rows: u64,
+    /// Bytes that history took before, by the backend's count of its files.
+    pub bytes_before: u64,
+    /// Bytes that history takes now.
+    pub bytes_after: u64,
+}
+
+impl PruneReport {
+    /// The bytes that were given back.
+    pub fn bytes_reclaimed(&self) -> u64 {
+        self.bytes_before.saturating_sub(self.bytes_after)
+    }
+}
+
+impl Store {
+    /// Moves the floor to `before`, as far as guards allow, and drops what nobody can read.
+    pub(crate) fn prune_before(
+        &self,
+        before: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<PruneReport> {
+        let mut driven = self.driven.lock();
+        let retention = self.retention.lock();
+        self.check_open()?;
+        let visible = self.clock.visible();
+        if before > visible {
+            return Err(Error::not_yet(before, visible));
+        }
+        self.expire_pins(SystemTime::now())?;
+        let held_by = self.move_floor(before)?;
+        let rule = self.publish_rule();
+        // Driving may take long; pins can be set and removed meanwhile.
+        drop(retention);
+        let mut report = PruneReport {
+            floor: rule.floor(),
+            held_by,
+            ..PruneReport::default()
+        };
+        // Nothing can have become droppable since the same rule was driven to its end.
+        if driven.as_ref() == Some(&rule) {
+            return Ok(report);
+        }
+        let reclaimed = self.backend.prune(progress)?;
+        *driven = Some(rule);
+        report.rows_before = reclaimed.rows_before;
+        report.rows_after = reclaimed.rows_before.saturating_sub(reclaimed.rows_dropped);
+        report.rows_dropped = reclaimed.rows_dropped;
+        report.bookkeeping_rows_dropped = reclaimed.bookkeeping_rows_dropped;
+        report.undecodable_rows = reclaimed.undecodable_rows;
+        report.bytes_before = reclaimed.bytes_before;
+        report.bytes_after = reclaimed.bytes_after;
+        Ok(report)
+    }
+
+    /// Steps 1 to 3. Returns the guard that the floor stopped at, if one did.
+    fn move_floor(&self, before: Timestamp) -> Result<Option<Timestamp>> {
+        let floor = self.floor();
+        if before <= floor {
+            return Ok(None);
+        }
+        let held_by = self
+            .guards
+            .oldest_from(floor)
+            .filter(|oldest| *oldest < before);
+        let target = held_by.unwrap_or(before);
+        if target > floor {
+            let mut batch = WriteBatch::default();
+            batch.put(
+                Keyspace::Meta,
+                &[meta::FLOOR],
+                &[&meta::encode_timestamp(target)],
+            );
+            self.backend.write(batch, Durability::Sync)?;
+            self.floor.store(target.get(), Ordering::SeqCst);
+        }
+        Ok(held_by)
+    }
+
+    /// Sets a pin.
+    pub(crate) fn pin(&self, name: &str, at: Timestamp, options: PinOptions) -> Result<Pin> {
+        let _retention = self.retention.lock();
+        self.check_open()?;
+        let (floor, visible) = (self.floor(), self.clock.visible());
+        if at > visible {
+            return Err(Error::not_yet(at, visible));
+        }
+        if at < floor {
+            return Err(Error::pruned(at, floor));
+        }
+        let now = SystemTime::now();
+        self.expire_pins(now)?;
+        self.pins.read().check_new(name)?;
+        let expires = match options.ttl {
+            Some(ttl) => Some(now.checked_add(ttl).ok_or_else(|| {
+                Error::invalid(format!("a pin cannot hold for {} seconds", ttl.as_secs()))
+            })?),
+            None => None,
+        };
+        let pin = Pin {
+            name: name.to_owned(),
+            timestamp: at,
+            expires,
+        };
+        pins::write(self.backend.as_ref(), &pin)?;
+        self.pins.write().insert(pin.clone());
+        self.publish_rule();
+        Ok(pin)
+    }
+
+    /// Removes a pin. Snapshots that read at it keep what they see.
+    pub(crate) fn unpin(&self, name: &str) -> Result<()> {
+        let _retention = self.retention.lock();
+        self.check_open()?;
+        if self.pins.read().get(name).is_none() {
+            return Err(Error::not_found(format!("there is no pin named {name:?}")));
+        }
+        self.remove_pins(&[name.to_owned()])
+    }
+
+    /// The pins, by name, without those that have expired.
+    pub(crate) fn pins(&self) -> Result<Vec<Pin>> {
+        let _retention = self.retention.lock();
+        self.check_open()?;
+        self.expire_pins(SystemTime::now())?;
+        Ok(self.pins.read().iter().cloned().collect())
+    }
+
+    fn expire_pins(&self, now: SystemTime) -> Result<()> {
+        let expired = self.pins.read().expired(now);
+        if expired.is_empty() {
+            Ok(())
+        } else {
+            self.remove_pins(&expired)
+        }
+    }
+
+    /// Durably first, then in memory, then for the filters.
+    fn remove_pins(&self, names: &[String]) -> Result<()> {
+        pins::erase(self.backend.as_ref(), names)?;
+        let mut pins = self.pins.write();
+        names.iter().for_each(|name| pins.remove(name));
+        drop(pins);
+        self.publish_rule();
+        Ok(())
+    }
+}

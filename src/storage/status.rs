@@ -1,0 +1,112 @@
+//! [`Status`]: what a store holds, counted.
+
+use std::time::Duration;
+
+use super::{
+    guards::Guard,
+    prune_rule::PruneRule,
+    store::Store,
+    walk::{Direction, Walk},
+};
+use crate::{
+    backend::{Access, Keyspace, Scope},
+    codec::{HistoryRow, key},
+    error::Result,
+    storage::lookup,
+    sync::Arc,
+    timestamp::Timestamp,
+};
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The newest timestamp that can be read.
+    pub visible: Timestamp,
+    /// How often the store was rolled back.
+    pub epoch: u64,
+    /// The lowest timestamp that can be read without a pin.
+    pub floor: Timestamp,
+    /// Keys that are live at the visible timestamp.
+    pub keys: u64,
+    /// Versions that can be read, the current ones included, whether or not others are still
+    /// stored.
+    pub versions: u64,
+    /// The oldest timestamp that a snapshot or an iterator holds, and for how long.
+    pub oldest_snapshot: Option<(Timestamp, Duration)>,
+}
+
+/// Bytes that a keyspace takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyspaceSize {
+    /// The keyspace: `current`, `history`, `deleted`, `commits` or `meta`.
+    pub keyspace: &'static str,
+    /// Its size by the backend's own count, in bytes: for RocksDB, files and memtables.
+    pub size_bytes: u64,
+}
+
+impl Store {
+    /// Counts what the store holds, by reading all of it.
+    pub(crate) fn status(self: &Arc<Self>) -> Result<Status> {
+        // Looked at first: counting takes guards of its own.
+        let oldest_snapshot = self.guards.oldest();
+        let guard = self.admit_latest()?;
+        let keys = self.count_keys(&guard)?;
+        // Loaded before the rows are counted, so that a prune meanwhile cannot take counted ones.
+        let floor = self.floor();
+        let pins: Vec<_> = self.pins.read().timestamps().collect();
+        let rule = PruneRule::new(floor, pins);
+        let ended = self.count_ended(&rule, guard.at())?;
+        Ok(Status {
+            visible: guard.at(),
+            epoch: 0,
+            floor,
+            keys,
+            versions: keys + ended,
+            oldest_snapshot,
+        })
+    }
+
+    /// Bytes by keyspace.
+    pub(crate) fn sizes(&self) -> Result<Vec<KeyspaceSize>> {
+        self.check_open()?;
+        let size = |keyspace: Keyspace| {
+            let size_bytes = self.backend.size_bytes(keyspace)?;
+            Ok(KeyspaceSize {
+                keyspace: keyspace.name(),
+                size_bytes,
+            })
+        };
+        Keyspace::ALL.into_iter().map(size).collect()
+    }
+
+    fn count_keys(self: &Arc<Self>, guard: &Guard) -> Result<u64> {
+        let scope = Scope::default();
+        let mut walk = Walk::new(self, guard.at(), scope, Direction::Forward, Access::Sweep)?;
+        let mut keys = 0;
+        while walk.step()?.is_some() {
+            keys += 1;
+        }
+        Ok(keys)
+    }
+
+    /// Versions that had ended by `visible` and that the rule keeps.
+    fn count_ended(&self, rule: &PruneRule, visible: Timestamp) -> Result<u64> {
+        let mut cursor = self
+            .backend
+            .cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
+        cursor.seek_to_first()?;
+        let mut versions = 0;
+        while let Some((version_key, row)) = cursor.row() {
+            let corrupt = |error: crate::codec::DecodeError| {
+                crate::Error::corrupt(lookup::place(Keyspace::History, version_key), error)
+            };
+            let (_, start) = key::split_version(version_key).map_err(corrupt)?;
+            let end = HistoryRow::peek(start, row).map_err(corrupt)?.end;
+            versions += u64::from(end <= visible && !rule.drops_history(start, end));
+            cursor.next()?;
+        }
+        Ok(versions)
+    }
+}

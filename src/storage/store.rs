@@ -1,0 +1,221 @@
+//! [`Store`]: the one inner that all handles of a store share.
+//!
+//! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
+//! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
+//!
+//! **Lock order:** the driving lock, the retention lock, the commit lock, then those of guards and
+//! pins. Reads take none of the first three.
+
+use std::path::Path;
+
+use super::{
+    clock::Clock,
+    guards::{Guard, Guards},
+    pins::Pins,
+};
+use crate::{
+    backend::{Backend, Keyspace, WriteBatch},
+    codec::{self, meta},
+    config::{Durability, TimestampSource},
+    error::{Error, Result},
+    storage::PruneRule,
+    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock},
+    timestamp::Timestamp,
+};
+
+/// What a store was opened with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StoreOptions {
+    pub(crate) durability: Durability,
+    pub(crate) timestamps: TimestampSource,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) options: StoreOptions,
+    pub(crate) clock: Clock,
+    pub(crate) guards: Arc<Guards>,
+    /// The floor that reads are checked against. Changed under `retention` only; never goes down.
+    pub(crate) floor: AtomicU64,
+    pub(crate) pins: RwLock<Pins>,
+    /// Held while the floor or the pins change.
+    pub(crate) retention: Mutex<()>,
+    /// Held by the one prune that drives the backend. The rule that the last one drove to its end.
+    pub(crate) driven: Mutex<Option<Arc<PruneRule>>>,
+    /// Held by the one commit that is being written.
+    pub(crate) commit: Mutex<CommitState>,
+    closed: AtomicBool,
+}
+
+/// The state that only the commit lock's holder touches.
+#[derive(Debug)]
+pub(crate) struct CommitState {
+    pub(crate) last: Timestamp,
+    /// Set once a write has failed: whether it took effect is unknown until the store is reopened.
+    pub(crate) failed: bool,
+}
+
+impl Store {
+    /// A store over a backend that holds nothing yet and need not be told its format.
+    pub(crate) fn new(backend: Box<dyn Backend>, options: StoreOptions) -> Arc<Self> {
+        Self::assemble(
+            backend,
+            options,
+            Timestamp::ZERO,
+            Timestamp::ZERO,
+            Pins::default(),
+        )
+    }
+
+    /// Opens a store over a backend: reads its state, and only then arms the filters.
+    pub(crate) fn open(backend: Box<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>> {
+        check_format(backend.as_ref())?;
+        let last = timestamp_of(backend.as_ref(), meta::LAST_COMMIT)?;
+        let floor = timestamp_of(backend.as_ref(), meta::FLOOR)?;
+        if floor > last {
+            return Err(Error::corrupt(
+                "the prune floor in meta",
+                format!("it is {floor}, above the last commit {last}"),
+            ));
+        }
+        let pins = Pins::load(backend.as_ref())?;
+        Ok(Self::assemble(backend, options, last, floor, pins))
+    }
+
+    fn assemble(
+        backend: Box<dyn Backend>,
+        options: StoreOptions,
+        last: Timestamp,
+        floor: Timestamp,
+        pins: Pins,
+    ) -> Arc<Self> {
+        let store = Self {
+            backend,
+            options,
+            clock: Clock::new(last),
+            guards: Guards::new(),
+            floor: AtomicU64::new(floor.get()),
+            pins: RwLock::new(pins),
+            retention: Mutex::new(()),
+            driven: Mutex::new(None),
+            commit: Mutex::new(CommitState {
+                last,
+                failed: false,
+            }),
+            closed: AtomicBool::new(false),
+        };
+        store.publish_rule();
+        Arc::new(store)
+    }
+
+    /// The floor below which only pinned timestamps can be read.
+    pub(crate) fn floor(&self) -> Timestamp {
+        Timestamp::new(self.floor.load(Ordering::SeqCst))
+    }
+
+    /// Refuses all work after `close`.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            Err(Error::closed())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Admits a read at `at`: what it sees stays until the guard is dropped.
+    ///
+    /// # Errors
+    /// `NotYet` above the visible timestamp, `Pruned` below the floor where no pin holds it.
+    pub(crate) fn admit(&self, at: Timestamp) -> Result<Guard> {
+        self.check_open()?;
+        let visible = self.clock.visible();
+        if at > visible {
+            return Err(Error::not_yet(at, visible));
+        }
+        // First registered, then checked: see `guards`.
+        let guard = self.guards.register(at);
+        let floor = self.floor();
+        if at < floor && !self.pins.read().holds(at) {
+            return Err(Error::pruned(at, floor));
+        }
+        Ok(guard)
+    }
+
+    /// Admits a read at the newest timestamp that can be read.
+    pub(crate) fn admit_latest(&self) -> Result<Guard> {
+        loop {
+            match self.admit(self.clock.visible()) {
+                // Commits and a prune went by since the visible timestamp was loaded.
+                Err(error) if matches!(error.kind(), crate::ErrorKind::Pruned { .. }) => {}
+                admitted => return admitted,
+            }
+        }
+    }
+
+    /// Gives the filters the present floor and all that is held below it: pins, and guards that
+    /// were registered before the floor passed them or that read at a pin.
+    pub(crate) fn publish_rule(&self) -> Arc<PruneRule> {
+        let floor = self.floor();
+        let held = self.guards.below(floor);
+        let pins: Vec<_> = self.pins.read().timestamps().collect();
+        let rule = Arc::new(PruneRule::new(floor, pins.into_iter().chain(held)));
+        self.backend.arm(Arc::clone(&rule));
+        rule
+    }
+
+    /// Makes every commit survive the machine, and refuses all work from now on. Snapshots and
+    /// iterators that are still held keep the files open, and fail.
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let state = self.commit.lock();
+        if state.failed {
+            Ok(())
+        } else {
+            self.backend.sync()
+        }
+    }
+
+    /// Rewrites every keyspace into its most compact form.
+    pub(crate) fn compact(&self) -> Result<()> {
+        self.check_open()?;
+        Keyspace::ALL
+            .into_iter()
+            .try_for_each(|keyspace| self.backend.compact(keyspace))
+    }
+
+    pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<()> {
+        self.check_open()?;
+        self.backend.create_checkpoint(path)
+    }
+}
+
+/// Notes the format in a new database; refuses one that was written by a newer build.
+fn check_format(backend: &dyn Backend) -> Result<()> {
+    let Some(value) = backend.get(Keyspace::Meta, meta::FORMAT)? else {
+        let mut batch = WriteBatch::default();
+        let version = meta::encode_format(meta::FORMAT_VERSION);
+        batch.put(Keyspace::Meta, &[meta::FORMAT], &[&version]);
+        return backend.write(batch, Durability::Sync);
+    };
+    let version = meta::decode_format(&value)
+        .map_err(|error| Error::corrupt("the format's version in meta", error))?;
+    if version != meta::FORMAT_VERSION {
+        return Err(Error::unsupported(format!(
+            "the database has format {version}, this build reads format {}; open it with a newer \
+             build",
+            meta::FORMAT_VERSION
+        )));
+    }
+    Ok(())
+}
+
+fn timestamp_of(backend: &dyn Backend, name: &[u8]) -> Result<Timestamp> {
+    let Some(value) = backend.get(Keyspace::Meta, name)? else {
+        return Ok(Timestamp::ZERO);
+    };
+    codec::meta::decode_timestamp(&value)
+        .map_err(|error| Error::corrupt(format!("{} in meta", name.escape_ascii()), error))
+}

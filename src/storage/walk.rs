@@ -1,0 +1,230 @@
+//! A walk over the state at one timestamp, in one direction: `current` and `deleted` merged, with
+//! a look into `history` for each key that has changed since.
+//!
+//! `current` is opened before `deleted`, and `history` after both; a key that leaves `current` in
+//! between is met in the next. `current` decides where it has a row for the key, `deleted` only
+//! where it has not. The caller holds a guard at the timestamp.
+//!
+//! A walk at the newest timestamp needs no `deleted` and no `history`, where no commit has begun
+//! since: its view of `current` then is the state, exactly.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+
+use super::{
+    lookup::{self, Lookup},
+    store::Store,
+    visibility::{self, Verdict},
+};
+use crate::{
+    backend::{Access, Cursor, Keyspace, Scope},
+    codec::key::{self, KeyBuffer},
+    error::Result,
+    sync::Arc,
+    timestamp::Timestamp,
+};
+
+/// How many rows of `history` are stepped over before it is sought anew: a few steps are cheaper
+/// than a seek, many are not.
+const STEPS_BEFORE_SEEK: usize = if cfg!(test) { 2 } else { 8 };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Forward,
+    Backward,
+}
+
+#[derive(Debug)]
+pub(crate) struct Walk {
+    store: Arc<Store>,
+    at: Timestamp,
+    direction: Direction,
+    scope: Scope,
+    current: Box<dyn Cursor>,
+    /// Absent where the view of `current` is the whole state at `at`.
+    deleted: Option<Box<dyn Cursor>>,
+    history: Option<Box<dyn Cursor>>,
+}
+
+/// Which cursors stand on the next key.
+enum Next {
+    Current { deleted_too: bool },
+    Deleted,
+}
+
+impl Walk {
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        at: Timestamp,
+        scope: Scope,
+        direction: Direction,
+        access: Access,
+    ) -> Result<Self> {
+        let open = |keyspace| -> Result<Box<dyn Cursor>> {
+            let mut cursor = store.backend.cursor(keyspace, scope.clone(), access)?;
+            match direction {
+                Direction::Forward => cursor.seek_to_first()?,
+                Direction::Backward => cursor.seek_to_last()?,
+            }
+            Ok(cursor)
+        };
+        let current = open(Keyspace::Current)?;
+        let is_whole = store.clock.started() <= at;
+        let deleted = if is_whole {
+            None
+        } else {
+            Some(open(Keyspace::Deleted)?)
+        };
+        let store = Arc::clone(store);
+        Ok(Self {
+            store,
+            at,
+            direction,
+            scope,
+            current,
+            deleted,
+            history: None,
+        })
+    }
+
+    /// The next key that is alive, with its value.
+    pub(crate) fn step(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        while let Some(next) = self.next_key() {
+            let found = match next {
+                Next::Current { deleted_too } => {
+                    let found = self.read_current()?;
+                    advance(self.current.as_mut(), self.direction)?;
+                    if deleted_too && let Some(deleted) = &mut self.deleted {
+                        advance(deleted.as_mut(), self.direction)?;
+                    }
+                    found
+                }
+                Next::Deleted => {
+                    let found = self.read_deleted()?;
+                    if let Some(deleted) = &mut self.deleted {
+                        advance(deleted.as_mut(), self.direction)?;
+                    }
+                    found
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_key(&self) -> Option<Next> {
+        let current = self.current.row().map(|(key, _)| key);
+        let deleted = self
+            .deleted
+            .as_ref()
+            .and_then(|cursor| cursor.row())
+            .map(|(key, _)| key);
+        match (current, deleted) {
+            (None, None) => None,
+            (Some(_), None) => Some(Next::Current { deleted_too: false }),
+            (None, Some(_)) => Some(Next::Deleted),
+            (Some(current), Some(deleted)) => {
+                let order = match self.direction {
+                    Direction::Forward => current.cmp(deleted),
+                    Direction::Backward => deleted.cmp(current),
+                };
+                Some(match order {
+                    Ordering::Less => Next::Current { deleted_too: false },
+                    Ordering::Equal => Next::Current { deleted_too: true },
+                    Ordering::Greater => Next::Deleted,
+                })
+            }
+        }
+    }
+
+    fn read_current(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        let Some((encoded, row)) = self.current.row() else {
+            return Ok(None);
+        };
+        let row = lookup::peek_current(encoded, row)?;
+        match visibility::current_at(&row, self.at) {
+            Verdict::Alive => {
+                let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
+                Ok(Some((user_key, Bytes::copy_from_slice(row.value))))
+            }
+            Verdict::Absent => Ok(None),
+            Verdict::InHistory { successor } => {
+                let encoded = KeyBuffer::from_slice(encoded);
+                self.read_history(Keyspace::Current, &encoded, successor)
+            }
+        }
+    }
+
+    fn read_deleted(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        let row = self.deleted.as_ref().and_then(|cursor| cursor.row());
+        let Some((encoded, row)) = row else {
+            return Ok(None);
+        };
+        let deleted = lookup::decode_deleted(encoded, row)?;
+        match visibility::deleted_at(Some(deleted), self.at) {
+            Verdict::InHistory { successor } => {
+                let encoded = KeyBuffer::from_slice(encoded);
+                self.read_history(Keyspace::Deleted, &encoded, successor)
+            }
+            Verdict::Alive | Verdict::Absent => Ok(None),
+        }
+    }
+
+    fn read_history(
+        &mut self,
+        keyspace: Keyspace,
+        encoded: &KeyBuffer,
+        successor: Timestamp,
+    ) -> Result<Option<(Vec<u8>, Bytes)>> {
+        let history = match &mut self.history {
+            Some(history) => history,
+            none => {
+                let scope = self.scope.clone();
+                let opened = self
+                    .store
+                    .backend
+                    .cursor(Keyspace::History, scope, Access::Scan)?;
+                none.insert(opened)
+            }
+        };
+        let mut target = encoded.clone();
+        key::push_start(&mut target, self.at);
+        seek_near(history.as_mut(), &target, self.direction)?;
+        match lookup::in_history(history.as_mut(), encoded, self.at, successor)? {
+            Lookup::Found(value) => Ok(Some((lookup::decode_key(keyspace, encoded)?, value))),
+            Lookup::Missing { successor }
+                if visibility::is_hole(successor, self.at, self.store.floor()) =>
+            {
+                Err(lookup::hole(encoded, self.at))
+            }
+            Lookup::Missing { .. } | Lookup::Absent => Ok(None),
+        }
+    }
+}
+
+/// To the first row at or after `target`; in a forward walk, by steps where it is near.
+fn seek_near(cursor: &mut dyn Cursor, target: &[u8], direction: Direction) -> Result<()> {
+    if direction == Direction::Forward {
+        // Only from a smaller row on: before a row that is not smaller there may be others that
+        // are not smaller either.
+        let mut steps = 0;
+        while steps < STEPS_BEFORE_SEEK && cursor.row().is_some_and(|(key, _)| key < target) {
+            cursor.next()?;
+            steps += 1;
+        }
+        if steps > 0 && cursor.row().is_some_and(|(key, _)| key >= target) {
+            return Ok(());
+        }
+    }
+    cursor.seek(target)
+}
+
+fn advance(cursor: &mut dyn Cursor, direction: Direction) -> Result<()> {
+    match direction {
+        Direction::Forward => cursor.next(),
+        Direction::Backward => cursor.prev(),
+    }
+}
