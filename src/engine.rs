@@ -58,7 +58,7 @@ impl Engine {
     #[cfg(feature = "rocksdb-storage")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_str().ok_or_else(|| {
-            crate::Error::invalid(format!("the path {:?} is not UTF-8", path.as_ref()))
+            crate::Error::invalid(format!("the path {} is not UTF-8", path.as_ref().display()))
         })?;
         Self::open_with(RocksDBConfig::at(path))
     }

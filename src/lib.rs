@@ -31,6 +31,11 @@
 //! - `rocksdb-storage` (on by default): [`RocksDBStorage`] and [`Engine::open`]. Without it nothing
 //!   compiles C++, and everything else works in memory.
 
+#![cfg_attr(
+    not(feature = "rocksdb-storage"),
+    allow(dead_code, reason = "what only a store on disk needs")
+)]
+
 mod backend;
 pub mod codec;
 mod config;

@@ -1,7 +1,7 @@
 //! The one module that names the locks and atomics in use, so that a protocol can be run under
 //! the model checker loom (`make loom`) by changing this file's imports only.
 //!
-//! The locks have parking_lot's signatures (no poisoning) in both worlds.
+//! The locks have `parking_lot`'s signatures (no poisoning) in both worlds.
 
 #[cfg(not(loom))]
 pub(crate) use self::real::*;

@@ -163,7 +163,7 @@ mod tests {
             time_ms in any::<u64>(),
         ) {
             let keys: Vec<_> = keys.into_iter().collect();
-            let op = |i: usize| if i % 3 == 0 { Operation::Delete } else { Operation::Set };
+            let op = |i: usize| if i.is_multiple_of(3) { Operation::Delete } else { Operation::Set };
             let parts = encode_parts(
                 time_ms, keys.iter().enumerate().map(|(i, key)| (key.as_slice(), op(i))));
             let part = decode_part(0, &parts[0]).unwrap();
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn many_keys_are_cut_into_parts() {
-        let keys: Vec<_> = (0..100_000_u32).map(|i| i.to_be_bytes()).collect();
+        let keys: Vec<_> = (0..100_000_u32).map(u32::to_be_bytes).collect();
         let parts = encode_parts(7, keys.iter().map(|key| (&key[..], Operation::Set)));
         assert!(parts.len() > 1, "{} parts", parts.len());
         let mut back = Vec::new();

@@ -3,7 +3,7 @@
 //! **Encoded user key `K`.** Each byte `00` of the user key becomes `00 FF`; the end is `00 01`.
 //! The encoding keeps the order of keys and is prefix-free: no encoded key is a prefix of another,
 //! so the versions of one key never lie between those of another. That is the classic bug of
-//! appending a timestamp to a key of variable length. The scheme is the one of FoundationDB's
+//! appending a timestamp to a key of variable length. The scheme is the one of `FoundationDB`'s
 //! tuple layer and of toydb's keycode, with a terminator of its own.
 //!
 //! ```text

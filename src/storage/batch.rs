@@ -9,6 +9,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// A key and its new value; `None` deletes.
+pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// Changes that become one commit, and with it one version of each key.
 ///
 /// Where a key is written twice, the last write counts.
@@ -28,7 +31,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    writes: Vec<Write>,
 }
 
 impl Batch {
@@ -61,7 +64,7 @@ impl Batch {
     }
 
     /// Checks the limits, sorts by key and keeps the last write of each.
-    pub(crate) fn into_sorted(self) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+    pub(crate) fn into_sorted(self) -> Result<Vec<Write>> {
         let mut writes = self.writes;
         check_limits(&writes)?;
         // Stable, so that the last write of a key stays the last of its run.
@@ -144,7 +147,7 @@ pub(crate) fn check_key(key: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn check_limits(writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<()> {
+fn check_limits(writes: &[Write]) -> Result<()> {
     if writes.len() > BATCH_MAX_WRITES {
         return Err(Error::too_large(format!(
             "the batch has {} writes; at most {BATCH_MAX_WRITES} are allowed: split it",

@@ -21,7 +21,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    batch::{Batch, CommitInfo, CommitOptions, display},
+    batch::{Batch, CommitInfo, CommitOptions, Write, display},
     key_range::KeyRange,
     lookup,
     store::{CommitState, Store},
@@ -30,7 +30,9 @@ use crate::{
     backend::{Access, Backend, Keyspace, WriteBatch},
     codec::{
         commit::{self, Operation},
-        deleted, key, meta,
+        deleted,
+        key::{self, KeyBuffer},
+        meta,
     },
     config::TimestampSource,
     error::{Error, ErrorKind, Result},
@@ -123,7 +125,7 @@ impl Store {
     fn finish_commit(
         &self,
         mut state: MutexGuard<'_, CommitState>,
-        writes: &[(Vec<u8>, Option<Vec<u8>>)],
+        writes: &[Write],
         options: CommitOptions,
     ) -> Result<CommitInfo> {
         let timestamp = self.number(state.last, options.timestamp)?;
@@ -164,13 +166,13 @@ fn rows(
     backend: &dyn Backend,
     timestamp: Timestamp,
     time_ms: u64,
-    writes: &[(Vec<u8>, Option<Vec<u8>>)],
+    writes: &[Write],
 ) -> Result<WriteBatch> {
     let encoded: Vec<_> = writes
         .iter()
         .map(|(user_key, _)| key::encode(user_key))
         .collect();
-    let keys: Vec<_> = encoded.iter().map(|key| key.as_slice()).collect();
+    let keys: Vec<_> = encoded.iter().map(KeyBuffer::as_slice).collect();
     let old_rows = backend.multi_get(Keyspace::Current, &keys)?;
 
     let created = writes.iter().zip(&old_rows).zip(&keys);

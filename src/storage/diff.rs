@@ -49,8 +49,8 @@ enum Keys {
     Changed(btree_set::IntoIter<Vec<u8>>),
     /// Those of the two states, from both ends, each end a merge of its own.
     States {
-        front: Option<Merge>,
-        back: Option<Merge>,
+        front: Option<Box<Merge>>,
+        back: Option<Box<Merge>>,
         first: Option<Key>,
         last: Option<Key>,
     },
@@ -175,12 +175,12 @@ impl Diff {
                 };
                 let merge = merge.get_or_insert_with(|| {
                     let state = |guard| self.store.range_guarded(KeyRange::all(), guard);
-                    Merge {
+                    Box::new(Merge {
                         old: state(&self.old),
                         new: state(&self.new),
                         next: (None, None),
                         end,
-                    }
+                    })
                 });
                 let Some(change) = merge.step()? else {
                     return Ok(None);
@@ -202,12 +202,14 @@ impl Diff {
     }
 }
 
+type Row = (Key, Value);
+
 /// Two states walked side by side, from one end.
 #[derive(Debug)]
 struct Merge {
     old: Iter,
     new: Iter,
-    next: (Option<(Key, Value)>, Option<(Key, Value)>),
+    next: (Option<Row>, Option<Row>),
     end: End,
 }
 

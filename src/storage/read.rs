@@ -22,6 +22,13 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// What `current` alone says about the newest state.
+enum Newest {
+    Decided(Option<Bytes>),
+    /// A commit above the visible timestamp may have been at work.
+    Undecided,
+}
+
 impl Store {
     /// The newest committed value of a key.
     pub(crate) fn get_latest(&self, user_key: &[u8]) -> Result<Option<Bytes>> {
@@ -31,8 +38,8 @@ impl Store {
         let visible = self.clock.visible();
         let row = self.backend.get(Keyspace::Current, &encoded)?;
         match self.newest(&encoded, row, visible)? {
-            Some(answer) => Ok(answer),
-            None => self.get_visible(user_key),
+            Newest::Decided(value) => Ok(value),
+            Newest::Undecided => self.get_visible(user_key),
         }
     }
 
@@ -44,9 +51,9 @@ impl Store {
         let mut values = Vec::with_capacity(user_keys.len());
         for (encoded, row) in rows {
             match self.newest(&encoded, row, visible)? {
-                Some(answer) => values.push(answer),
+                Newest::Decided(value) => values.push(value),
                 // A commit is under way, or was made since: read all of them at one timestamp.
-                None => {
+                Newest::Undecided => {
                     let guard = self.admit_latest()?;
                     return self.multi_get_guarded(user_keys, guard.at());
                 }
@@ -55,21 +62,25 @@ impl Store {
         Ok(values)
     }
 
-    /// What a row of `current`, read after `visible` was loaded, says about the state at it;
-    /// `None` where a commit above it may have been at work.
+    /// What a row of `current`, read after `visible` was loaded, says about the state at it.
     fn newest(
         &self,
         encoded: &KeyBuffer,
         row: Option<Bytes>,
         visible: Timestamp,
-    ) -> Result<Option<Option<Bytes>>> {
+    ) -> Result<Newest> {
         match row {
             Some(row) => {
                 let row = lookup::decode_current(encoded, row)?;
-                Ok((row.start <= visible).then_some(Some(row.value)))
+                Ok(if row.start <= visible {
+                    Newest::Decided(Some(row.value))
+                } else {
+                    Newest::Undecided
+                })
             }
             // Loaded after the read: a commit that could have removed the row had begun by then.
-            None => Ok((self.clock.started() <= visible).then_some(None)),
+            None if self.clock.started() <= visible => Ok(Newest::Decided(None)),
+            None => Ok(Newest::Undecided),
         }
     }
 

@@ -44,6 +44,7 @@ impl RocksDBStorage {
     /// things, [`Locked`](crate::ErrorKind::Locked) where it is open elsewhere,
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a newer format or a RocksDB database that
     /// is not Sapwood's, [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io).
+    #[expect(clippy::needless_pass_by_value, reason = "the seed plan's signature")]
     pub fn new(config: RocksDBConfig) -> Result<Self> {
         let options = StoreOptions {
             durability: config.durability,

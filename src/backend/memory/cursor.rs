@@ -41,7 +41,7 @@ impl MemoryCursor {
             Bound::Unbounded => Bound::Included(self.start.clone()),
             other => other,
         };
-        self.row = if self.is_empty(&lower, &self.upper()) {
+        self.row = if Self::is_empty(&lower, &self.upper()) {
             None
         } else {
             self.rows.range((lower, self.upper())).next().map(owned)
@@ -57,7 +57,7 @@ impl MemoryCursor {
             (other, _) => other,
         };
         let lower = Bound::Included(self.start.clone());
-        self.row = if self.is_empty(&lower, &upper) {
+        self.row = if Self::is_empty(&lower, &upper) {
             None
         } else {
             self.rows.range((lower, upper)).next_back().map(owned)
@@ -65,7 +65,7 @@ impl MemoryCursor {
     }
 
     /// Whether no key lies between the bounds; ordered maps refuse such ranges.
-    fn is_empty(&self, lower: &Bound<Bytes>, upper: &Bound<Bytes>) -> bool {
+    fn is_empty(lower: &Bound<Bytes>, upper: &Bound<Bytes>) -> bool {
         match (lower, upper) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
             (Bound::Included(lower), Bound::Included(upper)) => lower > upper,

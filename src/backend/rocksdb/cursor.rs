@@ -90,10 +90,18 @@ impl Cursor for RocksDBCursor {
         self.go(|iterator| iterator.seek_for_prev(key))
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method has one lifetime only"
+    )]
     fn seek_to_first(&mut self) -> Result<()> {
         self.go(|iterator| iterator.seek_to_first())
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method has one lifetime only"
+    )]
     fn seek_to_last(&mut self) -> Result<()> {
         self.go(|iterator| iterator.seek_to_last())
     }
@@ -101,7 +109,7 @@ impl Cursor for RocksDBCursor {
     fn next(&mut self) -> Result<()> {
         self.go(|iterator| {
             if iterator.valid() {
-                iterator.next()
+                iterator.next();
             }
         })
     }
@@ -109,7 +117,7 @@ impl Cursor for RocksDBCursor {
     fn prev(&mut self) -> Result<()> {
         self.go(|iterator| {
             if iterator.valid() {
-                iterator.prev()
+                iterator.prev();
             }
         })
     }

@@ -84,7 +84,7 @@ impl fmt::Debug for RocksDBBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RocksDBBackend")
             .field("path", &self.database.db().path())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

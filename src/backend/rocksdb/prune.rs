@@ -41,7 +41,7 @@ pub(super) fn prune(backend: &RocksDBBackend, progress: Progress<'_>) -> Result<
         let segments = survey(backend, keyspace)?;
         tell(0.3);
         compact(backend, keyspace, &segments, &mut |part| {
-            tell(0.3 + 0.7 * part)
+            tell(0.3 + 0.7 * part);
         });
         let (dropped, undecodable) = backend.filters.counts(keyspace);
         reclaimed.undecodable_rows += undecodable - undecodable_before;
