@@ -20,10 +20,8 @@
 //!
 //! let past = engine.at(Timestamp::new(1))?;
 //! assert_eq!(past.get(b"alice")?.as_deref(), Some(&b"100"[..]));
-//! for row in past.range(b"a".to_vec()..b"m".to_vec()).rev() {
-//!     let (key, value) = row?;
-//!     assert_eq!((key, value), ("alice".into(), "100".into()));
-//! }
+//! let rows = past.range(b"a".to_vec()..b"m".to_vec()).rev().collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!(rows, [("bob".into(), "0".into()), ("alice".into(), "100".into())]);
 //! # Ok::<(), sapwood::Error>(())
 //! ```
 //!
@@ -60,3 +58,8 @@ pub use storage::{
     MemoryStorage, Pin, PinOptions, PruneReport, Status, Storage, Value, Version,
 };
 pub use timestamp::Timestamp;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -13,8 +13,8 @@ use std::{fmt, path::Path};
 
 use bytes::Bytes;
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, WaitForCompactOptions,
-    WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, ReadOptions,
+    WaitForCompactOptions, WriteOptions,
 };
 use self_cell::self_cell;
 
@@ -58,13 +58,25 @@ impl Database {
 pub(crate) struct RocksDBBackend {
     database: Arc<Database>,
     filters: Arc<filter::Filters>,
+    /// Made once: a get is too quick to make them anew each time.
+    read_options: ReadOptions,
+    buffered: WriteOptions,
+    synced: WriteOptions,
 }
 
 impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = Arc::new(open::open(config, &filters)?);
-        Ok(Self { database, filters })
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        Ok(Self {
+            database,
+            filters,
+            read_options: ReadOptions::default(),
+            buffered: WriteOptions::default(),
+            synced,
+        })
     }
 
     /// Compacts a range of a keyspace down to the last level, through its filter.
@@ -94,7 +106,7 @@ impl Backend for RocksDBBackend {
         let value = self
             .database
             .db()
-            .get_pinned_cf(handle, key)
+            .get_pinned_cf_opt(handle, key, &self.read_options)
             .map_err(|e| convert(&e))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -104,7 +116,10 @@ impl Backend for RocksDBBackend {
         if let [key] = keys {
             return Ok(vec![self.get(keyspace, key)?]);
         }
-        let values = self.database.db().batched_multi_get_cf(handle, keys, true);
+        let values =
+            self.database
+                .db()
+                .batched_multi_get_cf_opt(handle, keys, true, &self.read_options);
         values
             .into_iter()
             .map(|value| match value {
@@ -132,11 +147,13 @@ impl Backend for RocksDBBackend {
                 None => writes.delete_cf(handle, key),
             }
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(durability == Durability::Sync);
+        let options = match durability {
+            Durability::Buffered => &self.buffered,
+            Durability::Sync => &self.synced,
+        };
         self.database
             .db()
-            .write_opt(writes, &options)
+            .write_opt(writes, options)
             .map_err(|e| convert(&e))
     }
 
