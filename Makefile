@@ -42,7 +42,7 @@ model: setup ## the rules and the engine against their references: SEEDS=1000 fo
 
 loom: ## the protocols of guards and floor under the model checker, with their negative controls
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
-		cargo test --locked --release -p sapwood --no-default-features --lib loom_
+		cargo test --locked -p sapwood --no-default-features --lib loom_
 
 mutants: setup ## break each rule on purpose; a test must fail
 	scripts/mutants
