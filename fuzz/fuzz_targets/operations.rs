@@ -1,0 +1,116 @@
+//! Operations in any order on the engine in memory, against the reference of `tests/model`.
+
+#![no_main]
+
+#[path = "../../tests/model/reference.rs"]
+mod reference;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use reference::Reference;
+use sapwood::{Batch, CommitOptions, Engine, PinOptions, ReadView, Timestamp};
+
+/// Few keys, so that they meet again: the empty one, prefixes, zeros.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Key(u8);
+
+impl Key {
+    fn bytes(self) -> Vec<u8> {
+        const KEYS: [&[u8]; 6] = [b"", b"\0", b"a", b"a\0", b"ab", b"\xFF"];
+        KEYS[usize::from(self.0) % KEYS.len()].to_vec()
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+enum Operation {
+    Commit { writes: Vec<(Key, Option<u8>)>, gap: u8 },
+    Pin { name: u8, back: u8 },
+    Unpin { name: u8 },
+    Prune { back: u8 },
+    Read { key: Key, back: u8 },
+    History { key: Key },
+    Diff { back: u8, further: u8 },
+}
+
+fuzz_target!(|operations: Vec<Operation>| {
+    let engine = Engine::in_memory();
+    let mut reference = Reference::default();
+    for operation in operations {
+        apply(operation, &engine, &mut reference);
+    }
+});
+
+fn apply(operation: Operation, engine: &Engine, reference: &mut Reference) {
+    let back = |back: u8, reference: &Reference| {
+        reference.visible.saturating_sub(u64::from(back % 32))
+    };
+    match operation {
+        Operation::Commit { writes, gap } => {
+            let writes: Vec<_> = writes
+                .into_iter()
+                .map(|(key, value)| (key.bytes(), value.map(|value| vec![value])))
+                .collect();
+            let timestamp = reference.visible + 1 + u64::from(gap % 3);
+            let options = CommitOptions::default().at(Timestamp::new(timestamp));
+            engine.commit(Batch::from(writes.clone()), options).unwrap();
+            reference.commit(timestamp, &writes);
+        }
+        Operation::Pin { name, back: b } => {
+            let (name, at) = (format!("{}", name % 3), back(b, reference));
+            let done = engine.pin(&name, Timestamp::new(at), PinOptions::default());
+            let legal = at >= reference.floor && !reference.pins.contains_key(&name);
+            assert_eq!(done.is_ok(), legal);
+            if legal {
+                reference.pins.insert(name, at);
+            }
+        }
+        Operation::Unpin { name } => {
+            let name = format!("{}", name % 3);
+            assert_eq!(engine.unpin(&name).is_ok(), reference.pins.remove(&name).is_some());
+        }
+        Operation::Prune { back: b } => {
+            let before = back(b, reference);
+            engine.prune_before(Timestamp::new(before)).unwrap();
+            reference.floor = reference.floor.max(before);
+        }
+        Operation::Read { key, back: b } => {
+            let (key, at) = (key.bytes(), back(b, reference));
+            let snapshot = engine.at(Timestamp::new(at));
+            assert_eq!(snapshot.is_ok(), reference.is_readable(at));
+            let Ok(snapshot) = snapshot else { return };
+            let value = snapshot.get(&key).unwrap().map(|value| value.to_vec());
+            assert_eq!(value, reference.get(&key, at));
+            let rows: Vec<_> = snapshot.range(..).map(Result::unwrap).collect();
+            let state = reference.state(at);
+            assert!(rows.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).eq(state
+                .iter()
+                .map(|(key, value)| (key.as_slice(), value.as_slice()))));
+            let mut reversed: Vec<_> = snapshot.range(..).rev().map(Result::unwrap).collect();
+            reversed.reverse();
+            assert_eq!(rows, reversed);
+        }
+        Operation::History { key } => {
+            let versions: Vec<_> = engine
+                .history(key.bytes(), ..)
+                .unwrap()
+                .map(Result::unwrap)
+                .map(|v| (v.start.get(), v.end.map(Timestamp::get), v.value.to_vec()))
+                .collect();
+            assert_eq!(versions, reference.versions(&key.bytes()));
+        }
+        Operation::Diff { back: b, further } => {
+            let new = back(b, reference);
+            let old = new.saturating_sub(u64::from(further % 32));
+            if !reference.is_readable(old) || !reference.is_readable(new) {
+                return;
+            }
+            let changes: Vec<_> = engine
+                .diff(Timestamp::new(old), Timestamp::new(new))
+                .unwrap()
+                .map(Result::unwrap)
+                .map(|c| (c.key.to_vec(), c.old.map(Vec::from), c.new.map(Vec::from)))
+                .collect();
+            assert_eq!(changes, reference.diff(old, new));
+        }
+    }
+}
