@@ -48,69 +48,101 @@ fn starts(engine: &Engine, key: &str) -> Vec<u64> {
         .collect()
 }
 
-#[test]
-fn the_file_of_vectors_is_the_one_restated_here() {
+/// The lines of the file, or none where there is no data.
+fn lines() -> Vec<String> {
     let Some(path) = data::path("prune_vectors.txt") else {
-        return;
+        return Vec::new();
     };
-    let text = std::fs::read_to_string(path).unwrap();
-    let sources = text.lines().filter(|line| {
-        line.starts_with("## ")
-            && [
-                "TiKV",
-                "etcd",
-                "CockroachDB",
-                "RocksDB",
-                "TrimHistoryTest",
-                "Badger",
-            ]
-            .iter()
-            .any(|source| line.contains(source))
-    });
-    // One more or less, and this file is out of date.
-    assert_eq!(sources.count(), 10);
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
+/// The versions that a line lists, as `10:v1 20:v2 30:x`.
+fn versions(line: &str) -> Vec<(u64, &str)> {
+    let version = |word: &'_ str| -> Option<(u64, usize)> {
+        let (number, value) = word.split_once(':')?;
+        Some((number.parse().ok()?, value.len()))
+    };
+    line.split([' ', ';'])
+        .filter_map(|word| {
+            version(word).map(|(number, length)| (number, &word[word.len() - length..]))
+        })
+        .collect()
+}
+
+/// The cases of TiKV's `test_gc_imp` and etcd's `TestKVCompactReserveLastValue`, read from the file:
+/// a line of versions, then lines of `prune T -> get@T = value ; ...`.
 #[test]
-fn tikv_test_gc() {
-    let engine = engine_with("k", &[(10, "v1"), (20, "v2"), (30, "x"), (40, "v3")]);
-    advance(&engine, 62);
-    for (floor, reads) in [
-        (12, &[(12, Some("v1"))][..]),
-        (22, &[(22, Some("v2"))]),
-        (32, &[(35, None)]),
-        (60, &[(62, Some("v3"))]),
-    ] {
-        engine.prune_before(at(floor)).unwrap();
-        for (timestamp, value) in reads {
-            assert_eq!(
-                read(&engine, "k", *timestamp).as_deref(),
-                *value,
-                "prune {floor}"
-            );
+fn reads_after_pruning_are_those_of_the_file() {
+    let mut history = Vec::new();
+    let mut reads = 0;
+    let lines = lines();
+    for line in &lines {
+        if line.starts_with("## write:") || line.starts_with("## revisions:") {
+            history = versions(line);
         }
-        // What lies below the floor is refused, where TiKV leaves that to its caller.
-        let below = engine.at(at(floor - 1)).unwrap_err();
-        assert!(matches!(below.kind(), ErrorKind::Pruned { .. }));
+        let Some((prune, cases)) = line.split_once(" -> ") else {
+            continue;
+        };
+        let Some(floor) = prune
+            .strip_prefix("prune ")
+            .and_then(|floor| floor.parse().ok())
+        else {
+            continue;
+        };
+        let engine = engine_with("k", &history);
+        advance(&engine, 62);
+        engine.prune_before(at(floor)).unwrap();
+        for case in cases.split('(').next().unwrap().split(';') {
+            let (_, read_at) = case.split_once('@').unwrap();
+            let (timestamp, value) = read_at.split_once(" = ").unwrap();
+            let timestamp: u64 = timestamp.parse().unwrap();
+            reads += 1;
+            if timestamp < floor {
+                // Where the others leave reads below the floor to their caller, here they fail.
+                assert_eq!(
+                    engine.at(at(timestamp)).unwrap_err().kind().name(),
+                    "pruned",
+                    "{line}"
+                );
+                continue;
+            }
+            let expected = Some(value.trim()).filter(|value| *value != "none");
+            assert_eq!(read(&engine, "k", timestamp).as_deref(), expected, "{line}");
+        }
     }
+    assert!(lines.is_empty() || reads == 10, "{reads} reads");
 }
 
+/// etcd's `TestKeyIndexCompactAndKeep`, read from the file: which version a prune to T keeps below.
+/// A delete that lies exactly at T is kept by etcd for one revision longer; here it goes at T.
 #[test]
-fn etcd_compact_reserves_the_last_value() {
-    for (floor, value) in [
-        (1, Some("bar0")),
-        (2, Some("bar1")),
-        (3, None),
-        (4, Some("bar2")),
-    ] {
-        let engine = engine_with("foo", &[(2, "bar0"), (3, "bar1"), (4, "x"), (5, "bar2")]);
+fn etcd_key_index_keeps_the_newest_live_version() {
+    let puts = [2, 4, 8, 10, 14, 15, 16];
+    let mut changes: Vec<_> = puts.iter().map(|start| (*start, "value")).collect();
+    changes.extend([(6, "x"), (12, "x")]);
+    changes.sort_unstable();
+    let lines = lines();
+    let mut cases = 0;
+    for case in lines
+        .iter()
+        .filter(|line| line.starts_with("T="))
+        .flat_map(|line| line.split(';'))
+    {
+        let (floor, kept) = case.trim().split_once(" keep ").unwrap();
+        let floor: u64 = floor.strip_prefix("T=").unwrap().parse().unwrap();
+        let kept: Option<u64> = kept.trim_matches(['{', '}']).parse().ok();
+        let engine = engine_with("foo", &changes);
         engine.prune_before(at(floor)).unwrap();
-        assert_eq!(
-            read(&engine, "foo", floor + 1).as_deref(),
-            value,
-            "prune {floor}"
-        );
+        let above = puts.iter().copied().filter(|start| *start > floor);
+        let expected: Vec<_> = kept.into_iter().chain(above).collect();
+        assert_eq!(starts(&engine, "foo"), expected, "{case}");
+        cases += 1;
     }
+    assert!(lines.is_empty() || cases == 16, "{cases} cases");
 }
 
 #[test]
@@ -124,52 +156,6 @@ fn etcd_compact_bad() {
         assert!(matches!(error.kind(), ErrorKind::NotYet { visible, .. } if *visible == at(4)));
     }
     assert_eq!(engine.floor(), at(4));
-}
-
-#[test]
-fn etcd_key_index_keeps_the_newest_live_version() {
-    let puts = [
-        (2, "a"),
-        (4, "b"),
-        (6, "x"),
-        (8, "c"),
-        (10, "d"),
-        (12, "x"),
-        (14, "e"),
-        (15, "f"),
-        (16, "g"),
-    ];
-    let kept = [
-        (1, None),
-        (2, Some(2)),
-        (3, Some(2)),
-        (4, Some(4)),
-        (5, Some(4)),
-        (6, None),
-        (7, None),
-        (8, Some(8)),
-        (9, Some(8)),
-        (10, Some(10)),
-        (11, Some(10)),
-        (12, None),
-        (13, None),
-        (14, Some(14)),
-        (15, Some(15)),
-        (16, Some(16)),
-    ];
-    for (floor, newest_below) in kept {
-        let engine = engine_with("foo", &puts);
-        engine.prune_before(at(floor)).unwrap();
-        let expected: Vec<_> = newest_below
-            .into_iter()
-            .chain(
-                puts.iter()
-                    .filter(|(start, value)| *start > floor && *value != "x")
-                    .map(|p| p.0),
-            )
-            .collect();
-        assert_eq!(starts(&engine, "foo"), expected, "prune {floor}");
-    }
 }
 
 #[test]

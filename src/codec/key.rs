@@ -92,7 +92,8 @@ pub fn split_version(version_key: &[u8]) -> Result<(&[u8], Timestamp), DecodeErr
 /// # Errors
 /// Where the bytes are no encoded key: a wrong escape, no end, or something behind the end.
 pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let mut user_key = Vec::with_capacity(encoded.len());
+    // Exact for keys without zeros: a row's key is then allocated once and never moved.
+    let mut user_key = Vec::with_capacity(encoded.len().saturating_sub(2));
     let mut rest = encoded;
     while let Some(zero) = memchr::memchr(ESCAPE, rest) {
         let (before, from_zero) = rest.split_at(zero);

@@ -55,8 +55,8 @@ struct Open {
     front: Option<Walk>,
     back: Option<Walk>,
     /// The last keys given out at each end: the two ends must not pass each other.
-    first: Option<Key>,
-    last: Option<Key>,
+    first: Option<Vec<u8>>,
+    last: Option<Vec<u8>>,
 }
 
 impl Iter {
@@ -136,7 +136,6 @@ impl Open {
         let Some((key, value)) = walk.step()? else {
             return Ok(None);
         };
-        let key = Key::from(key);
         let passed = match direction {
             Direction::Forward => self.last.as_ref().is_some_and(|last| key >= *last),
             Direction::Backward => self.first.as_ref().is_some_and(|first| key <= *first),
@@ -148,8 +147,10 @@ impl Open {
             Direction::Forward => &mut self.first,
             Direction::Backward => &mut self.last,
         };
-        *given = Some(key.clone());
-        Ok(Some((key, value)))
+        let given = given.get_or_insert_default();
+        given.clear();
+        given.extend_from_slice(&key);
+        Ok(Some((key.into(), value)))
     }
 }
 
