@@ -1,0 +1,111 @@
+//! [`Bench`]: one run: its size, its scratch space and its progress.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use rocksdb::perf::{PerfStatsLevel, set_perf_stats};
+
+use super::{Measured, RowSpec};
+use crate::{args::Args, rows};
+
+/// How large a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) keys: u32,
+    pub(crate) rounds: u32,
+    /// How long each side of a round is.
+    pub(crate) round: Duration,
+    /// Batches that each side writes in a round.
+    pub(crate) batches: u32,
+}
+
+impl Size {
+    const FULL: Self = Self {
+        keys: 200_000,
+        rounds: 9,
+        round: Duration::from_millis(600),
+        batches: 100,
+    };
+    const QUICK: Self = Self {
+        keys: 50_000,
+        rounds: 5,
+        round: Duration::from_millis(250),
+        batches: 30,
+    };
+}
+
+pub(crate) struct Bench {
+    pub(crate) size: Size,
+    only: Vec<&'static str>,
+    scratch: tempfile::TempDir,
+    bar: ProgressBar,
+}
+
+impl Bench {
+    pub(crate) fn new(args: &Args) -> Result<Self> {
+        let size = if args.quick { Size::QUICK } else { Size::FULL };
+        let only: Vec<_> = rows::ids().filter(|id| args.wants(id)).collect();
+        // Beside the results, not in the system's temporary directory, which may be memory.
+        let scratch = tempfile::Builder::new()
+            .prefix("stores-")
+            .tempdir_in(&args.out)
+            .context("no room for the stores")?;
+        let ticks = only.len() as u64 * u64::from(size.rounds);
+        let style = ProgressStyle::with_template("{elapsed:>5} {bar:30} {msg}")?;
+        let bar = ProgressBar::new(ticks).with_style(style);
+        set_perf_stats(PerfStatsLevel::Disable);
+        Ok(Self {
+            size,
+            only,
+            scratch,
+            bar,
+        })
+    }
+
+    /// Whether a row was asked for.
+    pub(crate) fn wants(&self, id: &str) -> bool {
+        self.only.contains(&id)
+    }
+
+    /// A path for a store of its own, below the scratch directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// Says what goes on.
+    pub(crate) fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// One round is done.
+    pub(crate) fn tick(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Measures a row, and tells what came of it.
+    pub(crate) fn run(
+        &self,
+        row: RowSpec,
+        measure: impl FnOnce() -> Result<Measured>,
+    ) -> Result<Measured> {
+        self.say(row.id);
+        let measured = measure().with_context(|| format!("row {}", row.id))?;
+        let line = measured.0.line();
+        if io::stderr().is_terminal() {
+            self.bar.println(line);
+        } else {
+            // Where no bar is drawn. What cannot be told now is told again in the table.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        Ok(measured)
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,74 @@
+//! [`Figure`]: one line of `summary.json`.
+
+use serde::Serialize;
+
+use super::rounds::{Outcome, median};
+
+/// What a row is, before it is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowSpec {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) peer: &'static str,
+    pub(crate) unit: &'static str,
+    /// The ratio that must be reached.
+    pub(crate) floor: f64,
+    /// The ratio that is wished for.
+    pub(crate) goal: f64,
+}
+
+/// A measured row. The ratio is always better the higher it is.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) peer: &'static str,
+    pub(crate) peer_value: f64,
+    pub(crate) ratio: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) rounds: usize,
+    pub(crate) floor: f64,
+    pub(crate) goal: f64,
+    pub(crate) checked: bool,
+    /// The ratio by CPU time, for the table only.
+    #[serde(skip)]
+    pub(crate) cpu_ratio: Option<f64>,
+}
+
+impl Figure {
+    /// The figure of a row whose rounds gave `outcome` and whose final check said `checked`.
+    pub(crate) fn new(spec: RowSpec, outcome: &Outcome, checked: bool) -> Self {
+        let ratios = &outcome.ratios;
+        Self {
+            id: spec.id,
+            name: spec.name,
+            ours: outcome.ours,
+            peer: spec.peer,
+            peer_value: outcome.peer,
+            ratio: median(ratios),
+            low: ratios.first().copied().unwrap_or(f64::NAN),
+            high: ratios.last().copied().unwrap_or(f64::NAN),
+            unit: spec.unit,
+            rounds: ratios.len(),
+            floor: spec.floor,
+            goal: spec.goal,
+            checked: checked && outcome.wrong == 0,
+            cpu_ratio: (!outcome.cpu_ratios.is_empty()).then(|| median(&outcome.cpu_ratios)),
+        }
+    }
+
+    /// The figure in one line.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{:<18} {:>6.2} ({:.2} to {:.2}){}",
+            self.id,
+            self.ratio,
+            self.low,
+            self.high,
+            if self.checked { "" } else { "  CHECK FAILED" }
+        )
+    }
+}

@@ -1,0 +1,16 @@
+//! How a figure is made: two sides of the same work in alternating rounds.
+
+mod bench;
+mod clock;
+mod counts;
+mod figure;
+mod rounds;
+
+pub(crate) use bench::Bench;
+pub(crate) use clock::{Clock, Sample};
+pub(crate) use counts::{Counts, count_reads};
+pub(crate) use figure::{Figure, RowSpec};
+pub(crate) use rounds::{Work, against, alternate, rate};
+
+/// The results of a row: its figure, and counts where they were taken.
+pub(crate) type Measured = (Figure, Vec<Counts>);

@@ -1,0 +1,23 @@
+//! What is left of a run: `summary.json` for programs, a table on the screen, pictures.
+
+mod picture;
+mod table;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::harness::{Counts, Figure};
+
+/// Writes all of it; the files go to `out`.
+pub(crate) fn write(out: &Path, figures: &[Figure], counts: &[Counts]) -> Result<()> {
+    let summary = out.join("summary.json");
+    let mut text = serde_json::to_string_pretty(figures)?;
+    text.push('\n');
+    fs::write(&summary, text).with_context(|| format!("{}", summary.display()))?;
+    table::print(figures, counts)?;
+    if figures.is_empty() {
+        return Ok(());
+    }
+    picture::draw(&out.join("ratios.svg"), figures)
+}

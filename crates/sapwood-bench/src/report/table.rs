@@ -1,0 +1,106 @@
+//! The figures as a table.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table};
+
+use crate::harness::{Counts, Figure};
+
+pub(super) fn print(figures: &[Figure], counts: &[Counts]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", of_figures(figures))?;
+    if !counts.is_empty() {
+        writeln!(out, "\nRocksDB's counts for each get, or row of a scan:")?;
+        writeln!(out, "{}", of_counts(counts))?;
+    }
+    Ok(())
+}
+
+fn of_figures(figures: &[Figure]) -> Table {
+    let mut table = Table::new();
+    table.set_header([
+        "row",
+        "what",
+        "unit",
+        "ours",
+        "peer",
+        "its value",
+        "ratio",
+        "low",
+        "high",
+        "by CPU",
+        "floor",
+        "goal",
+        "",
+    ]);
+    for figure in figures {
+        let verdict = if !figure.checked {
+            "WRONG"
+        } else if figure.ratio >= figure.goal {
+            "goal"
+        } else if figure.ratio >= figure.floor {
+            "floor"
+        } else {
+            "below"
+        };
+        table.add_row([
+            figure.id.to_owned(),
+            figure.name.to_owned(),
+            figure.unit.to_owned(),
+            value(figure.ours),
+            figure.peer.to_owned(),
+            value(figure.peer_value),
+            format!("{:.2}", figure.ratio),
+            format!("{:.2}", figure.low),
+            format!("{:.2}", figure.high),
+            figure
+                .cpu_ratio
+                .map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            figure.floor.to_string(),
+            figure.goal.to_string(),
+            verdict.to_owned(),
+        ]);
+    }
+    align_right(&mut table, &[3, 5, 6, 7, 8, 9, 10, 11]);
+    table
+}
+
+fn of_counts(counts: &[Counts]) -> Table {
+    let mut table = Table::new();
+    table.set_header([
+        "row",
+        "side",
+        "key comparisons",
+        "keys skipped",
+        "cache hits",
+    ]);
+    for count in counts {
+        table.add_row([
+            count.id.to_owned(),
+            count.side.to_owned(),
+            format!("{:.2}", count.key_comparisons),
+            format!("{:.2}", count.keys_skipped),
+            format!("{:.2}", count.cache_hits),
+        ]);
+    }
+    align_right(&mut table, &[2, 3, 4]);
+    table
+}
+
+/// Large values without a fraction, small ones with.
+fn value(value: f64) -> String {
+    if value.abs() >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.3}")
+    }
+}
+
+fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The rows: what is measured, and against whom.
+//!
+//! | file | rows |
+//! |---|---|
+//! | [`latest_get`] | P1: the newest value of a key |
+//! | [`past_get`] | P2, P3: the value of a key at an old and at a recent timestamp |
+//! | [`scan`] | P4, P5: all rows, of the newest state and of an old one |
+//! | [`batch_insert`] | P6: new keys |
+//! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
+//! | [`targets`] | P15: the seed plan's absolute targets |
+
+mod batch_insert;
+mod batch_update;
+mod latest_get;
+mod past_get;
+mod reading;
+mod scan;
+mod targets;
+mod writing;
+
+use anyhow::Result;
+
+use crate::{
+    dataset::Dataset,
+    harness::{Bench, Counts, Figure, Measured, RowSpec},
+};
+
+/// Bytes of a value, unless a row says otherwise.
+const VALUE_BYTES: usize = 100;
+
+/// How a row is measured on the shared stores.
+type OnDataset = fn(&Bench, &Dataset<'_>) -> Result<Measured>;
+/// How a row is measured on stores of its own.
+type Alone = fn(&Bench) -> Result<Measured>;
+
+const ON_DATASET: [(RowSpec, OnDataset); 8] = [
+    (latest_get::UNIFORM, latest_get::uniform),
+    (latest_get::ZIPF, latest_get::zipf),
+    (past_get::OLD, past_get::old),
+    (past_get::RECENT, past_get::recent),
+    (scan::LATEST_RAW, scan::latest_raw),
+    (scan::LATEST_UDT, scan::latest_udt),
+    (scan::OLD_UDT, scan::old_udt),
+    (targets::RANDOM_READ, targets::random_read),
+];
+
+const ALONE: [(RowSpec, Alone); 6] = [
+    (batch_insert::ROW, batch_insert::run),
+    (batch_update::ROW, batch_update::run),
+    (targets::RANDOM_WRITE, targets::random_write),
+    (targets::BATCH_WRITE, targets::batch_write),
+    (targets::SCAN, targets::scan),
+    (targets::P99, targets::p99),
+];
+
+/// The ids of all rows.
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    let shared = ON_DATASET.iter().map(|(row, _)| row.id);
+    shared.chain(ALONE.iter().map(|(row, _)| row.id))
+}
+
+/// Runs the rows that were asked for.
+pub(crate) fn run(bench: &Bench) -> Result<(Vec<Figure>, Vec<Counts>)> {
+    let mut measured = Vec::new();
+    // Dropped before the rows that write: its caches and files are not theirs to pay for.
+    let dataset = Dataset::new(bench, VALUE_BYTES);
+    for (row, measure) in ON_DATASET {
+        if bench.wants(row.id) {
+            measured.push(bench.run(row, || measure(bench, &dataset))?);
+        }
+    }
+    drop(dataset);
+    for (row, measure) in ALONE {
+        if bench.wants(row.id) {
+            measured.push(bench.run(row, || measure(bench))?);
+        }
+    }
+    let (figures, counts): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+    Ok((figures, counts.into_iter().flatten().collect()))
+}

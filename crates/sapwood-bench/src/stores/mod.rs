@@ -1,0 +1,33 @@
+//! Ourselves and the peers.
+//!
+//! Every store runs with the same block cache, write buffer, file size, background jobs, filters
+//! and compression: those of Sapwood's own [`RocksDBConfig`](sapwood::RocksDBConfig), with the log
+//! on and commits buffered. What a peer does not need (a second column family, prefix filters) it
+//! does not pay for.
+
+mod ours;
+mod peer_options;
+mod raw;
+mod settle;
+mod udt;
+
+pub(crate) use ours::Ours;
+pub(crate) use raw::Raw;
+pub(crate) use udt::Udt;
+
+use crate::data::stamp_of;
+
+/// What a scan saw: how many rows, and the sum of their stamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) rows: u64,
+    pub(crate) stamps: u64,
+}
+
+impl Seen {
+    /// A row went by.
+    pub(crate) fn see(&mut self, value: &[u8]) {
+        self.rows += 1;
+        self.stamps = self.stamps.wrapping_add(stamp_of(value));
+    }
+}

@@ -1,0 +1,69 @@
+//! Sapwood itself, through its public API only.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sapwood::{
+    Batch, CommitOptions, Engine, Iter, ReadView, RocksDBConfig, RocksDBStorage, Timestamp,
+};
+
+use super::{Seen, settle};
+
+/// A store of ours: the engine, and the handle that tells RocksDB's properties.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    pub(crate) engine: Engine,
+    pub(crate) storage: RocksDBStorage,
+}
+
+impl Ours {
+    /// Opens a store with a configuration whose path is replaced.
+    pub(crate) fn open(path: &Path, config: RocksDBConfig) -> Result<Self> {
+        let path = path.to_str().context("the path is not UTF-8")?.to_owned();
+        let storage = RocksDBStorage::new(RocksDBConfig { path, ..config })?;
+        let engine = Engine::new(&storage);
+        Ok(Self { engine, storage })
+    }
+
+    /// Writes a batch as one commit.
+    pub(crate) fn write<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Timestamp> {
+        let mut batch = Batch::new();
+        for (key, value) in rows {
+            batch.set(key, value);
+        }
+        Ok(self
+            .engine
+            .commit(batch, CommitOptions::default())?
+            .timestamp)
+    }
+
+    /// Waits until every flush and compaction that is due is done.
+    pub(crate) fn settle(&self) -> Result<()> {
+        self.engine.flush()?;
+        settle::wait(|property| {
+            let value = self.storage.get_property(property)?;
+            Ok(value.and_then(|value| value.parse().ok()))
+        })
+    }
+
+    /// Reads every row of the newest state.
+    pub(crate) fn scan(&self) -> Result<Seen> {
+        count(self.engine.range(..))
+    }
+
+    /// Reads every row of a past state.
+    pub(crate) fn scan_at(&self, at: Timestamp) -> Result<Seen> {
+        count(self.engine.at(at)?.range(..))
+    }
+}
+
+fn count(rows: Iter) -> Result<Seen> {
+    let mut seen = Seen::default();
+    for row in rows {
+        seen.see(&row?.1);
+    }
+    Ok(seen)
+}
