@@ -75,7 +75,7 @@ impl<'a> Dataset<'a> {
     pub(crate) fn ours(&self) -> Result<&Ours> {
         get(&self.ours, || {
             self.bench.say("loading Sapwood");
-            let ours = Ours::open(&self.bench.path("ours"), RocksDBConfig::default())?;
+            let ours = Ours::open(&self.bench.path("ours"), &RocksDBConfig::default())?;
             for version in 0..VERSIONS {
                 self.sweep(version, |_, writes| {
                     ours.write(self.data.rows(writes)).map(drop)

@@ -29,13 +29,13 @@ impl Size {
         keys: 200_000,
         rounds: 9,
         round: Duration::from_millis(600),
-        batches: 100,
+        batches: 400,
     };
     const QUICK: Self = Self {
-        keys: 50_000,
+        keys: 100_000,
         rounds: 5,
         round: Duration::from_millis(250),
-        batches: 30,
+        batches: 150,
     };
 }
 

@@ -70,7 +70,7 @@ pub(super) fn run(bench: &Bench) -> Result<Measured> {
 /// Inserts into a new store of ours at a path.
 pub(super) fn insert(path: &Path, data: &Data, new: &Writes) -> Result<(Ours, Sample)> {
     let path = fresh(path)?;
-    let ours = Ours::open(&path, RocksDBConfig::default())?;
+    let ours = Ours::open(&path, &RocksDBConfig::default())?;
     let sample = Clock::Process.time(|| {
         for batch in new.chunks(BATCH_KEYS as usize) {
             ours.write(data.rows(batch))?;

@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Result<Measured> {
         write_buffer_size: WRITE_BUFFER_BYTES,
         ..RocksDBConfig::default()
     };
-    let ours = Ours::open(&bench.path("update-ours"), config.clone())?;
+    let ours = Ours::open(&bench.path("update-ours"), &config)?;
     let raw = Raw::open(&bench.path("update-raw"), &config)?;
     for batch in data.writes(0..data.len(), 0).chunks(BATCH_KEYS as usize) {
         ours.write(data.rows(batch))?;

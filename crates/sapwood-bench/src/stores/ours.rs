@@ -18,9 +18,13 @@ pub(crate) struct Ours {
 
 impl Ours {
     /// Opens a store with a configuration whose path is replaced.
-    pub(crate) fn open(path: &Path, config: RocksDBConfig) -> Result<Self> {
+    pub(crate) fn open(path: &Path, config: &RocksDBConfig) -> Result<Self> {
         let path = path.to_str().context("the path is not UTF-8")?.to_owned();
-        let storage = RocksDBStorage::new(RocksDBConfig { path, ..config })?;
+        let config = RocksDBConfig {
+            path,
+            ..config.clone()
+        };
+        let storage = RocksDBStorage::new(config)?;
         let engine = Engine::new(&storage);
         Ok(Self { engine, storage })
     }

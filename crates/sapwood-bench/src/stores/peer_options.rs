@@ -3,7 +3,7 @@
 //!
 //! | option | value | as in Sapwood |
 //! |---|---|---|
-//! | block cache | one HyperClockCache of the config's size | yes |
+//! | block cache | one hyper clock cache of the config's size | yes |
 //! | write buffer, file size, background jobs, open files, log size | the config's | yes |
 //! | compression | LZ4 | yes |
 //! | filter | bloom, 10 bits a key, whole keys | as `current` |

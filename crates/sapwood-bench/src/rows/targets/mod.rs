@@ -57,7 +57,7 @@ pub(super) const P99: RowSpec = RowSpec {
 
 /// A store of its own for a row: every key once, compacted.
 fn loaded(bench: &Bench, name: &str, data: &Data) -> Result<Ours> {
-    let ours = Ours::open(&bench.path(name), RocksDBConfig::default())?;
+    let ours = Ours::open(&bench.path(name), &RocksDBConfig::default())?;
     for batch in data.writes(0..data.len(), 0).chunks(BATCH_KEYS as usize) {
         ours.write(data.rows(batch))?;
     }
