@@ -75,7 +75,12 @@ fn tour(directory: &Path) -> Result<(), Box<dyn Error>> {
     }
     storage.pin("before the payment", opened, PinOptions::default())?;
     let report = storage.prune_before(storage.visible())?;
-    println!("{report:?}");
+    println!(
+        "{} of {} old versions dropped; the floor is {}",
+        report.rows_dropped,
+        report.rows_before,
+        report.floor.get()
+    );
     println!(
         "alice at {opened}: {}",
         show(storage.get_at(b"account/alice", opened)?)
