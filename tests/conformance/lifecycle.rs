@@ -1,0 +1,125 @@
+//! Handles, closing and reopening.
+
+use sapwood::{Engine, KeyRange, PinOptions, ReadView, Storage};
+
+use crate::{
+    grid::WORLD,
+    support::{Place, all_at, at, kind, rows, set},
+};
+
+suite!(
+    inv_42_timestamps_go_on_after_reopening,
+    inv_42_reopening_again_and_again_changes_nothing,
+    clones_and_engines_are_the_same_store,
+    after_close_every_call_is_refused,
+);
+
+pub fn inv_42_timestamps_go_on_after_reopening(place: &impl Place) {
+    let mut storage = place.open();
+    for number in 1..=5 {
+        assert_eq!(storage.set(b"k", b"v").expect("set"), at(2 * number - 1));
+        storage = place.reopen(storage);
+        assert_eq!(storage.visible(), at(2 * number - 1));
+        assert_eq!(storage.delete(b"k").expect("delete"), at(2 * number));
+        storage = place.reopen(storage);
+        assert_eq!(storage.visible(), at(2 * number));
+    }
+    storage.prune_before(at(10)).expect("everything");
+    storage = place.reopen(storage);
+    assert_eq!(storage.set(b"k", b"v").expect("set"), at(11));
+}
+
+pub fn inv_42_reopening_again_and_again_changes_nothing(place: &impl Place) {
+    let mut storage = place.open();
+    WORLD.play(&storage);
+    storage
+        .pin("held", at(3), PinOptions::default())
+        .expect("pin");
+    storage.prune_before(at(6)).expect("prune");
+    for _ in 0..5 {
+        storage = place.reopen(storage);
+        assert_eq!((storage.visible(), storage.floor()), (at(12), at(6)));
+        assert_eq!(Engine::new(&storage).pins().expect("pins").len(), 1);
+        WORLD.check_at(&storage, 3);
+        WORLD.check_pruned(&storage, 4);
+        WORLD.check_from(&storage, 6);
+    }
+}
+
+pub fn clones_and_engines_are_the_same_store(place: &impl Place) {
+    let storage = place.open();
+    let (clone, engine) = (storage.clone(), Engine::new(&storage));
+    let other = engine.clone();
+    storage.set(b"a", b"1").expect("set");
+    clone.set(b"b", b"2").expect("set");
+    engine.set(b"c", b"3").expect("set");
+    let snapshot = other.snapshot().expect("snapshot");
+    assert_eq!(snapshot.timestamp(), at(3));
+    drop((storage, other));
+    assert_eq!(clone.scan(b"").expect("scan").len(), 3);
+    assert_eq!(engine.visible(), clone.visible());
+    drop((clone, engine));
+    assert_eq!(
+        rows(snapshot.range(..)).len(),
+        3,
+        "a snapshot outlives the handles"
+    );
+}
+
+pub fn after_close_every_call_is_refused(place: &impl Place) {
+    let storage = place.open();
+    WORLD.play(&storage);
+    let engine = Engine::new(&storage);
+    let snapshot = engine.at(at(5)).expect("at");
+    let mut begun = all_at(&storage, at(5));
+    begun.next().expect("a row").expect("a row");
+    let mut diff = engine.diff(at(1), at(9)).expect("diff");
+    engine.close().expect("close");
+    engine.close().expect("closing again is nothing");
+    let new_iterator = kind(storage.range(KeyRange::all()).next().expect("an error"));
+    let refused = [
+        kind(storage.get(b"k")),
+        kind(storage.multi_get(&[b"k"])),
+        kind(storage.contains(b"k")),
+        kind(storage.scan(b"")),
+        new_iterator,
+        kind(storage.set(b"k", b"v")),
+        kind(storage.delete(b"k")),
+        kind(storage.write_batch(vec![set("k", "v")])),
+        kind(storage.commit_at(at(99), vec![])),
+        kind(storage.delete_range(&KeyRange::all())),
+        kind(storage.compare_and_set(b"k", None, None)),
+        kind(storage.get_at(b"k", at(5))),
+        kind(storage.multi_get_at(&[b"k"], at(5))),
+        kind(storage.contains_at(b"k", at(5))),
+        kind(storage.scan_at(b"", at(5))),
+        kind(all_at(&storage, at(5)).next().expect("an error")),
+        kind(storage.history(b"k", at(0), at(5))),
+        kind(storage.diff(at(1), at(2))),
+        kind(storage.pin("p", at(5), PinOptions::default())),
+        kind(storage.unpin("p")),
+        kind(storage.prune_before(at(5))),
+        kind(engine.snapshot()),
+        kind(engine.at(at(5))),
+        kind(engine.pins()),
+        kind(engine.status()),
+        kind(engine.sizes()),
+        kind(engine.flush()),
+        kind(engine.compact()),
+        kind(snapshot.get(b"k")),
+        kind(snapshot.multi_get(&[b"k"])),
+        kind(snapshot.range(..).next().expect("an error")),
+        kind(begun.next().expect("an error")),
+        kind(diff.next().expect("an error")),
+    ];
+    assert_eq!(refused, ["closed"; 33]);
+    assert!(
+        begun.next().is_none() && diff.next().is_none(),
+        "after an error they end"
+    );
+    drop((snapshot, begun, diff, engine));
+    let storage = place.reopen(storage);
+    if storage.get(b"bee").is_ok() {
+        WORLD.check_from(&storage, 0);
+    }
+}

@@ -1,0 +1,182 @@
+//! Where the suite runs, and the small words that its tests are written in.
+
+use std::fmt::Debug;
+
+use sapwood::{
+    Engine, Error, Iter, KeyRange, MemoryStorage, Result, Storage, Timestamp, TimestampSource,
+};
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// A place for one store.
+pub trait Place {
+    /// The storage under test.
+    type Storage: Storage + Clone + 'static;
+
+    /// Opens the place's store with its commits numbered as said.
+    fn open_numbered(&self, timestamps: TimestampSource) -> Self::Storage;
+
+    /// Closes a store and opens it anew, where it outlives its handles.
+    fn reopen(&self, storage: Self::Storage) -> Self::Storage;
+
+    /// Opens the place's store.
+    fn open(&self) -> Self::Storage {
+        self.open_numbered(TimestampSource::Engine)
+    }
+
+    /// Checks the same thing as things are, after a flush, after a compaction and after reopening.
+    fn settle(&self, storage: Self::Storage, check: impl Fn(&Self::Storage)) -> Self::Storage {
+        let engine = Engine::new(&storage);
+        check(&storage);
+        engine.flush().expect("flush");
+        check(&storage);
+        engine.compact().expect("compact");
+        check(&storage);
+        drop(engine);
+        let storage = self.reopen(storage);
+        check(&storage);
+        storage
+    }
+}
+
+/// Memory: a store ends with its last handle.
+pub struct InMemory;
+
+impl InMemory {
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Place for InMemory {
+    type Storage = MemoryStorage;
+
+    fn open_numbered(&self, timestamps: TimestampSource) -> MemoryStorage {
+        MemoryStorage::with_timestamps(timestamps)
+    }
+
+    fn reopen(&self, storage: MemoryStorage) -> MemoryStorage {
+        storage
+    }
+}
+
+/// A directory of its own, with a database of tiny files.
+#[cfg(feature = "rocksdb-storage")]
+pub struct OnRocksDB(tempfile::TempDir);
+
+#[cfg(feature = "rocksdb-storage")]
+impl OnRocksDB {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+}
+
+#[cfg(feature = "rocksdb-storage")]
+impl Place for OnRocksDB {
+    type Storage = sapwood::RocksDBStorage;
+
+    fn open_numbered(&self, timestamps: TimestampSource) -> sapwood::RocksDBStorage {
+        let path = self.0.path().join("db");
+        sapwood::RocksDBStorage::new(sapwood::RocksDBConfig {
+            write_buffer_size: 64 << 10,
+            target_file_size: 4 << 10,
+            block_cache_size: 1 << 20,
+            timestamps,
+            ..sapwood::RocksDBConfig::at(path.to_str().expect("a UTF-8 path"))
+        })
+        .expect("open")
+    }
+
+    fn reopen(&self, storage: sapwood::RocksDBStorage) -> sapwood::RocksDBStorage {
+        drop(storage);
+        self.open()
+    }
+}
+
+/// Makes a test for each storage of each check.
+macro_rules! suite {
+    ($($check:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[test] fn $check() { super::$check(&$crate::support::InMemory::new()); })*
+        }
+        #[cfg(feature = "rocksdb-storage")]
+        mod on_rocksdb {
+            $(#[test] fn $check() { super::$check(&$crate::support::OnRocksDB::new()); })*
+        }
+    };
+}
+
+pub fn at(number: u64) -> Timestamp {
+    Timestamp::new(number)
+}
+
+pub fn bytes(text: impl AsRef<[u8]>) -> Vec<u8> {
+    text.as_ref().to_vec()
+}
+
+pub fn row(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Row {
+    (bytes(key), bytes(value))
+}
+
+/// A write of a batch.
+pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
+    (bytes(key), Some(bytes(value)))
+}
+
+/// A write of a batch.
+pub fn delete(key: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
+    (bytes(key), None)
+}
+
+/// The rows that an iterator gives, in its order.
+pub fn rows(rows: impl Iterator<Item = Result<(sapwood::Key, sapwood::Value)>>) -> Vec<Row> {
+    rows.map(|row| {
+        let (key, value) = row.expect("a row");
+        (key.to_vec(), value.to_vec())
+    })
+    .collect()
+}
+
+pub fn keys(rows: &[Row]) -> Vec<&[u8]> {
+    rows.iter().map(|(key, _)| key.as_slice()).collect()
+}
+
+pub fn reversed(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.reverse();
+    rows
+}
+
+/// All rows at a timestamp.
+pub fn all_at(storage: &impl Storage, at: Timestamp) -> Iter {
+    storage.range_at(KeyRange::all(), at)
+}
+
+/// The stable name of the kind of the error that this must be.
+pub fn kind<T: Debug>(result: Result<T>) -> &'static str {
+    error(result).kind().name()
+}
+
+pub fn error<T: Debug>(result: Result<T>) -> Error {
+    match result {
+        Ok(value) => panic!("this should have failed: {value:?}"),
+        Err(error) => error,
+    }
+}
+
+/// The versions of a key as `start..end value` (`start.. value` for the current one), newest first.
+pub fn versions(storage: &impl Storage, key: impl AsRef<[u8]>) -> Vec<String> {
+    let history = storage
+        .history(key.as_ref(), Timestamp::ZERO, Timestamp::MAX)
+        .expect("history");
+    history
+        .map(|version| show(version.expect("a version")))
+        .collect()
+}
+
+/// A version as [`versions`] gives it.
+#[expect(clippy::needless_pass_by_value, reason = "for use in map")]
+pub fn show(version: sapwood::Version) -> String {
+    let end = version.end.map_or(String::new(), |end| end.to_string());
+    format!("{}..{end} {}", version.start, version.value.escape_ascii())
+}
