@@ -1,1 +1,128 @@
-fn main() {}
+//! The `sapwood` command: import, query, prune and explore versioned state.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `args` | what can be typed on the command line |
+//! | `language` | the shell's lines: words, escapes, commands; pure |
+//! | `session`, `execute` | an open database, and the one implementation of each command |
+//! | `render`, `progress` | answers for programs and people, progress on standard error |
+//! | `shell`, `import`, `demo` | what is built on these |
+//!
+//! **Invariants:** standard output is written in `render` only, and a failed write ends the
+//! process, quietly where the reader has gone. A command that reads creates nothing.
+
+mod args;
+mod demo;
+mod execute;
+mod failure;
+mod import;
+mod language;
+mod progress;
+mod render;
+mod session;
+mod shell;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use args::{Action, Cli, ImportSource, Query, ShellArgs};
+use clap::{CommandFactory, Parser};
+use execute::{Answer, Imported};
+use failure::{Exit, Failure, Result};
+use render::Format;
+use session::{Session, path_or_default};
+use shell::Shell;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help goes to standard output; where nobody reads it, nothing is lost.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let format = Format::new(cli.json);
+    match run(cli, format) {
+        Ok(code) => code,
+        Err(failure) => {
+            if failure.exit != Exit::Quiet {
+                format.end(&failure);
+            }
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli, format: Format) -> Result<ExitCode> {
+    match cli.command {
+        Action::Query(query) => ask(query, cli.db, format)?,
+        Action::Import(source) => {
+            let imported = run_import(&source, &path_or_default(cli.db))?;
+            format.answer(&Ok(Answer::Imported(imported)))?;
+        }
+        Action::Shell(args) => return start_shell(&args, cli.db, format),
+        Action::Demo(args) => demo::run(args, cli.db)?,
+        Action::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sapwood", &mut script);
+            render::print(&String::from_utf8_lossy(&script))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_import(source: &ImportSource, db: &Path) -> Result<Imported> {
+    let mut session = None;
+    let imported = import::run(source, &mut || {
+        let opened = Session::create(db)?;
+        Ok(session.insert(opened).engine.clone())
+    });
+    // What was committed is kept, however the import ended.
+    let closed = session.map_or(Ok(()), |session| session.close());
+    let imported = imported?;
+    closed.and(Ok(imported))
+}
+
+/// One command on one database.
+fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<()> {
+    let command = query.into_command()?;
+    let path = path_or_default(db);
+    let session = if command.creates() {
+        Session::create(&path)?
+    } else {
+        Session::existing(&path)?
+    };
+    let writes = command.writes();
+    let answer = session.execute(command)?;
+    if writes {
+        session.close()?;
+    }
+    if matches!((&answer, format), (Answer::Value(None), Format::People)) {
+        // Nothing on standard output, so that a script cannot take it for a value.
+        render::complain("(no value)");
+        return Ok(());
+    }
+    format.answer(&Ok(answer))
+}
+
+fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<ExitCode> {
+    if args.memory && db.is_some() {
+        return Err(Failure::invalid("--db and --memory exclude each other").unusable());
+    }
+    let session = match db {
+        Some(path) => Session::create(&path)?,
+        None => Session::memory(),
+    };
+    let shell = Shell {
+        format,
+        strict: args.strict,
+    };
+    Ok(if shell.run(&session)? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Exit::Failed as u8)
+    })
+}

@@ -1,0 +1,72 @@
+//! The commands that only the command line has: shell, import, demo.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// How the shell is started.
+#[derive(Debug, Args)]
+#[command(after_help = SHELL_HELP)]
+pub(crate) struct ShellArgs {
+    /// A database in memory; so is the default without --db.
+    #[arg(long)]
+    pub(crate) memory: bool,
+    /// End with exit code 1 at the first line that fails.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+const SHELL_HELP: &str = "\
+Examples:
+  sapwood shell                                  try the engine, in memory
+  sapwood shell --db sapwood.db --json < script  drive it from another program
+
+  set alice 100
+  batch set alice 70 ; set bob 30
+  get alice ts=1
+  scan prefix=\"\" reverse limit=10
+  history alice
+
+Each line is answered by one answer; in a terminal, help lists the commands.";
+
+/// Where a history comes from.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportSource {
+    /// The first-parent history of a git repository. Timestamp = ordinal from 1, key = path, value =
+    /// the object's id.
+    Git {
+        /// The repository: a checkout or a bare one.
+        repository: PathBuf,
+        /// The commit whose history it is.
+        #[arg(long, default_value = "HEAD")]
+        rev: String,
+    },
+    /// A history as lines, compressed by xz or not: `C ordinal commit unix_time`, then `P path id`
+    /// and `D path`, tabs between the fields of the last two.
+    Changes {
+        /// The file.
+        file: PathBuf,
+    },
+    /// States of Ethereum accounts: `DIR/HEIGHT/pre_state.json`. Timestamp = height, keys
+    /// account/0xADDRESS and slot/0xADDRESS/0xSLOT (64 digits); a slot of 0x0 is deleted.
+    EthereumState {
+        /// The directory of the heights.
+        directory: PathBuf,
+    },
+}
+
+/// What the demo works on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The demo imports the history into a new database, shows one file's versions and two states side by
+side, checks random past states against git ls-tree, and prunes half of the history with one state
+pinned. It exits with 1 where anything differs from what git says.")]
+pub(crate) struct DemoArgs {
+    /// The repository; without one, or where its history is short, one of 1,000 commits is made
+    /// [default: the checkout that this runs in].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) repo: Option<PathBuf>,
+    /// Which states are checked.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}

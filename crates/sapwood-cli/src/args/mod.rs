@@ -1,0 +1,78 @@
+//! The command line: what can be typed, and what it means.
+
+mod commands;
+mod query;
+mod values;
+
+pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell as CompletionShell;
+pub(crate) use query::Query;
+
+/// Versioned state: the newest state of a key-value world, and every past one that is kept.
+#[derive(Debug, Parser)]
+#[command(name = "sapwood", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// The database's directory [default: ./sapwood.db]; commands that write create it.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Answer with one JSON object, as the shell does.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Action,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    #[command(flatten)]
+    Query(Query),
+
+    /// Import a history: one commit for each of its commits or blocks.
+    #[command(subcommand, after_help = IMPORT_EXAMPLES)]
+    Import(ImportSource),
+
+    /// Read commands from standard input, and answer each.
+    Shell(ShellArgs),
+
+    /// Show what the engine does, on a git history, and check it against git.
+    Demo(DemoArgs),
+
+    /// Print the completions for a shell.
+    #[command(
+        after_help = "Example:\n  sapwood completions bash > ~/.local/share/bash-completion/completions/sapwood"
+    )]
+    Completions {
+        /// The shell.
+        shell: CompletionShell,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sapwood import git .                     every commit of this checkout, one version each
+  sapwood get README.md --ts 100           the value of a key as of commit 100
+  sapwood scan --prefix src/ --limit 10    the newest rows that begin with src/
+  sapwood history README.md                the versions of a key
+  sapwood diff 100 200                     what differs between two states
+  sapwood pin release 150                  keep one state ...
+  sapwood prune --before 400               ... and drop the versions that ended before 400
+  echo 'status' | sapwood shell --db sapwood.db --json
+
+Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins
+with -. Exit codes: 0 done, 1 failed, 2 wrong usage or a database that cannot be opened.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  sapwood import git ~/src/linux --db linux.db
+  sapwood import changes tokio.changes.xz
+  sapwood import ethereum-state mainnet/
+
+An import into a database that is not empty goes on behind its newest timestamp, if what the database
+holds is what the import would have brought up to there; else it is refused. So an import that was
+stopped is simply run again.";

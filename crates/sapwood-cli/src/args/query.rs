@@ -1,0 +1,193 @@
+//! [`Query`]: the commands that the shell has too, as arguments.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Subcommand;
+use sapwood::{Batch, Timestamp};
+
+use super::values::{Text, count, text, timestamp};
+use crate::{
+    failure::Result,
+    language::command::{Command, History, Scan, key_range, pin_name},
+};
+
+/// A command on one database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Query {
+    /// Set a key to a value, as one commit.
+    Set {
+        #[arg(value_parser = text())]
+        key: Text,
+        #[arg(value_parser = text())]
+        value: Text,
+        /// The commit's timestamp, above the last [default: the next].
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        ts: Option<Timestamp>,
+    },
+    /// Delete a key, as one commit.
+    Delete {
+        #[arg(value_parser = text())]
+        key: Text,
+        /// The commit's timestamp, above the last [default: the next].
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        ts: Option<Timestamp>,
+    },
+    /// Print the value of a key, now or at a timestamp.
+    Get {
+        #[arg(value_parser = text())]
+        key: Text,
+        /// Read the state at this timestamp.
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        ts: Option<Timestamp>,
+    },
+    /// Print keys and values in key order, now or at a timestamp.
+    Scan {
+        /// The first key.
+        #[arg(value_parser = text())]
+        from: Option<Text>,
+        /// The key to stop before.
+        #[arg(value_parser = text())]
+        to: Option<Text>,
+        /// Only keys that begin with this.
+        #[arg(long, value_parser = text())]
+        prefix: Option<Text>,
+        /// Read the state at this timestamp.
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        ts: Option<Timestamp>,
+        /// Begin with the last key.
+        #[arg(long)]
+        reverse: bool,
+        /// At most so many rows.
+        #[arg(long, value_name = "N", value_parser = count)]
+        limit: Option<u64>,
+    },
+    /// Print the versions of a key that are kept, newest first.
+    History {
+        #[arg(value_parser = text())]
+        key: Text,
+        /// Only versions that ended after this timestamp, or live.
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        from: Option<Timestamp>,
+        /// Only versions that began before this timestamp.
+        #[arg(long, value_name = "T", value_parser = timestamp)]
+        to: Option<Timestamp>,
+        /// Oldest first.
+        #[arg(long)]
+        reverse: bool,
+        /// At most so many versions.
+        #[arg(long, value_name = "N", value_parser = count)]
+        limit: Option<u64>,
+    },
+    /// Print what differs between the states at two timestamps.
+    Diff {
+        #[arg(value_name = "T1", value_parser = timestamp)]
+        old: Timestamp,
+        #[arg(value_name = "T2", value_parser = timestamp)]
+        new: Timestamp,
+    },
+    /// Keep the state at a timestamp under a name, however far pruning goes.
+    Pin {
+        name: String,
+        #[arg(value_name = "T", value_parser = timestamp, required_unless_present = "ts")]
+        at: Option<Timestamp>,
+        /// The same as T.
+        #[arg(long, value_name = "T", value_parser = timestamp, conflicts_with = "at")]
+        ts: Option<Timestamp>,
+        /// For how long it holds [default: until unpin].
+        #[arg(long, value_name = "SECONDS", value_parser = count)]
+        ttl: Option<u64>,
+    },
+    /// Remove a pin.
+    Unpin { name: String },
+    /// List the pins.
+    Pins,
+    /// Drop the versions that ended before a timestamp, and give back their space. The state at the
+    /// timestamp stays readable, and so do pinned ones.
+    Prune {
+        #[arg(value_name = "T", value_parser = timestamp, required_unless_present = "before")]
+        at: Option<Timestamp>,
+        /// The same as T.
+        #[arg(long, value_name = "T", value_parser = timestamp, conflicts_with = "at")]
+        before: Option<Timestamp>,
+    },
+    /// Write a copy of the database that opens as one, by hard links.
+    Checkpoint {
+        /// The copy's directory, which must not exist.
+        directory: PathBuf,
+    },
+    /// Move what is in memory to files.
+    Flush,
+    /// Rewrite the files into their most compact form.
+    Compact,
+    /// Count keys and versions; show sizes, pins and the prune floor.
+    #[command(visible_alias = "status")]
+    Stats,
+}
+
+impl Query {
+    /// The command that the arguments mean.
+    pub(crate) fn into_command(self) -> Result<Command> {
+        Ok(match self {
+            Self::Set { key, value, ts } => {
+                let mut writes = Batch::new();
+                writes.set(key.0, value.0);
+                Command::Commit { writes, at: ts }
+            }
+            Self::Delete { key, ts } => {
+                let mut writes = Batch::new();
+                writes.delete(key.0);
+                Command::Commit { writes, at: ts }
+            }
+            Self::Get { key, ts } => Command::Get { key: key.0, at: ts },
+            Self::Scan {
+                from,
+                to,
+                prefix,
+                ts,
+                reverse,
+                limit,
+            } => {
+                let prefix = prefix.map(|prefix| prefix.0);
+                let (from, to) = (from.map(|from| from.0), to.map(|to| to.0));
+                Command::Scan(Scan {
+                    range: key_range(from, to, prefix.as_deref()),
+                    at: ts,
+                    reverse,
+                    limit: limit.map(rows),
+                })
+            }
+            Self::History {
+                key,
+                from,
+                to,
+                reverse,
+                limit,
+            } => Command::History(History {
+                key: key.0,
+                from,
+                to,
+                reverse,
+                limit: limit.map(rows),
+            }),
+            Self::Diff { old, new } => Command::Diff { old, new },
+            Self::Pin { name, at, ts, ttl } => Command::Pin {
+                name: pin_name(name.into_bytes())?,
+                at: at.or(ts).unwrap_or_default(),
+                ttl: ttl.map(Duration::from_secs),
+            },
+            Self::Unpin { name } => Command::Unpin { name },
+            Self::Pins => Command::Pins,
+            Self::Prune { at, before } => Command::Prune {
+                before: at.or(before).unwrap_or_default(),
+            },
+            Self::Checkpoint { directory } => Command::Checkpoint { directory },
+            Self::Flush => Command::Flush,
+            Self::Compact => Command::Compact,
+            Self::Stats => Command::Stats,
+        })
+    }
+}
+
+fn rows(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,53 @@
+//! [`Answer`]: what a command found or did, before it is written for programs or people.
+
+use sapwood::{Change, Key, KeyspaceSize, Pin, PruneReport, Status, Timestamp, Value, Version};
+
+/// What a command found or did.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// A commit was made at this timestamp.
+    Committed(Timestamp),
+    /// The value of a key.
+    Value(Option<Value>),
+    /// Rows of a state.
+    Rows(Vec<(Key, Value)>),
+    /// Versions of a key.
+    Versions(Vec<Version>),
+    /// Differences of two states.
+    Changes(Vec<Change>),
+    /// All pins.
+    Pins(Vec<Pin>),
+    /// Pruning was done.
+    Pruned(PruneReport),
+    /// A copy of the state at this timestamp was written.
+    Checkpoint(Timestamp),
+    /// Done, with nothing to tell.
+    Done,
+    /// Counts.
+    Status(Status),
+    /// Counts, sizes and pins.
+    Stats(Stats),
+    /// An import ended.
+    Imported(Imported),
+}
+
+/// What `stats` tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Stats {
+    pub(crate) status: Status,
+    pub(crate) sizes: Vec<KeyspaceSize>,
+    pub(crate) pins: Vec<Pin>,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Imported {
+    /// Commits that were made.
+    pub(crate) commits: u64,
+    /// Commits that the database held already.
+    pub(crate) skipped: u64,
+    /// Writes in the commits that were made.
+    pub(crate) writes: u64,
+    /// The newest timestamp now.
+    pub(crate) visible: Timestamp,
+}

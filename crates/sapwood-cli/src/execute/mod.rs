@@ -1,0 +1,68 @@
+//! Commands to answers, on an open database.
+//!
+//! The one implementation of each command, behind the shell and behind the command line.
+
+mod answer;
+mod read;
+mod retain;
+
+pub(crate) use answer::{Answer, Imported, Stats};
+use sapwood::CommitOptions;
+
+use crate::{
+    failure::{Failure, Result},
+    language::Command,
+    progress,
+    session::Session,
+};
+
+impl Session {
+    /// Does what a command says.
+    pub(crate) fn execute(&self, command: Command) -> Result<Answer> {
+        match command {
+            Command::Commit { writes, at } => {
+                let options = match at {
+                    Some(at) => CommitOptions::default().at(at),
+                    None => CommitOptions::default(),
+                };
+                let commit = self.engine.commit(writes, options)?;
+                Ok(Answer::Committed(commit.timestamp))
+            }
+            Command::Get { key, at } => self.get(&key, at),
+            Command::Scan(scan) => self.scan(scan),
+            Command::History(history) => self.history(&history),
+            Command::Diff { old, new } => self.diff(old, new),
+            Command::Pin { name, at, ttl } => self.pin(&name, at, ttl),
+            Command::Unpin { name } => {
+                self.engine.unpin(&name)?;
+                Ok(Answer::Pins(self.engine.pins()?))
+            }
+            Command::Pins => Ok(Answer::Pins(self.engine.pins()?)),
+            Command::Prune { before } => self.prune(before),
+            Command::Checkpoint { directory } => {
+                let storage = self.storage.as_ref().ok_or_else(|| {
+                    Failure::invalid(
+                        "a database in memory has no files to copy; open one with --db",
+                    )
+                })?;
+                let timestamp = self.engine.visible();
+                storage.create_checkpoint(directory)?;
+                Ok(Answer::Checkpoint(timestamp))
+            }
+            Command::Flush => {
+                self.engine.flush()?;
+                Ok(Answer::Done)
+            }
+            Command::Compact => {
+                let _spinner = progress::spinner("compacting");
+                self.engine.compact()?;
+                Ok(Answer::Done)
+            }
+            Command::Status => {
+                let _spinner = progress::spinner("counting");
+                Ok(Answer::Status(self.engine.status()?))
+            }
+            Command::Stats => self.stats(),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The commands that decide what is kept.
+
+use std::time::{Duration, SystemTime};
+
+use sapwood::{PinOptions, Timestamp};
+
+use super::Answer;
+use crate::{
+    failure::{Failure, Result},
+    progress,
+    render::clock,
+    session::Session,
+};
+
+impl Session {
+    pub(super) fn pin(&self, name: &str, at: Timestamp, ttl: Option<Duration>) -> Result<Answer> {
+        let mut options = PinOptions::default();
+        if let Some(ttl) = ttl {
+            // An expiry that cannot be written as a date is refused before anything is done.
+            let expires = SystemTime::now().checked_add(ttl);
+            if expires.and_then(clock::rfc3339).is_none() {
+                return Err(Failure::invalid(format!(
+                    "ttl={} reaches beyond the year 9999; leave it out for a pin without end",
+                    ttl.as_secs()
+                )));
+            }
+            options = options.ttl(ttl);
+        }
+        self.engine.pin(name, at, options)?;
+        Ok(Answer::Pins(self.engine.pins()?))
+    }
+
+    pub(super) fn prune(&self, before: Timestamp) -> Result<Answer> {
+        let bar = progress::part("pruning");
+        let report = self.engine.prune_with(before, |part, what| {
+            progress::set_part(&bar, part, what);
+        })?;
+        bar.finish_and_clear();
+        Ok(Answer::Pruned(report))
+    }
+}

@@ -1,0 +1,116 @@
+//! Answers for programs: one JSON object each, with the field names of the shell's table.
+
+use sapwood::{Pin, Status, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::clock;
+use crate::{
+    execute::Answer,
+    failure::{Failure, Result},
+    language::text::escape,
+};
+
+/// An answer or a failure as one object.
+pub(super) fn answer(answer: &Result<Answer>) -> Value {
+    match answer {
+        Ok(answer) => {
+            let mut object = Map::new();
+            object.insert("ok".to_owned(), true.into());
+            if let Value::Object(fields) = fields(answer) {
+                object.extend(fields);
+            }
+            Value::Object(object)
+        }
+        Err(error) => failure(error),
+    }
+}
+
+/// A failure as one object.
+pub(super) fn failure(failure: &Failure) -> Value {
+    json!({ "ok": false, "error": { "kind": failure.kind, "message": failure.message } })
+}
+
+fn fields(answer: &Answer) -> Value {
+    match answer {
+        Answer::Committed(timestamp) | Answer::Checkpoint(timestamp) => {
+            json!({ "timestamp": timestamp.get() })
+        }
+        Answer::Value(value) => json!({ "value": optional(value.as_deref()) }),
+        Answer::Rows(rows) => {
+            let rows = rows
+                .iter()
+                .map(|(key, value)| json!([escape(key), escape(value)]));
+            json!({ "rows": rows.collect::<Vec<_>>() })
+        }
+        Answer::Versions(versions) => {
+            let versions = versions.iter().map(|version| {
+                json!({
+                    "start": version.start.get(),
+                    "end": version.end.map(Timestamp::get),
+                    "value": escape(&version.value),
+                })
+            });
+            json!({ "versions": versions.collect::<Vec<_>>() })
+        }
+        Answer::Changes(changes) => {
+            let changes = changes.iter().map(|change| {
+                json!({
+                    "key": escape(&change.key),
+                    "old": optional(change.old.as_deref()),
+                    "new": optional(change.new.as_deref()),
+                })
+            });
+            json!({ "changes": changes.collect::<Vec<_>>() })
+        }
+        Answer::Pins(all) => json!({ "pins": pins(all) }),
+        Answer::Pruned(report) => json!({
+            "floor": report.floor.get(),
+            "rows_dropped": report.rows_dropped,
+            "bytes_reclaimed": report.bytes_reclaimed(),
+        }),
+        Answer::Done => json!({}),
+        Answer::Status(counts) => status(counts),
+        Answer::Stats(stats) => {
+            let mut object = status(&stats.status);
+            let sizes = stats.sizes.iter();
+            let sizes = sizes.map(|size| (size.keyspace.to_owned(), size.size_bytes.into()));
+            if let Value::Object(fields) = &mut object {
+                fields.insert("sizes_bytes".to_owned(), Value::Object(sizes.collect()));
+                fields.insert("pins".to_owned(), pins(&stats.pins));
+            }
+            object
+        }
+        Answer::Imported(imported) => json!({
+            "commits": imported.commits,
+            "skipped": imported.skipped,
+            "writes": imported.writes,
+            "visible": imported.visible.get(),
+        }),
+    }
+}
+
+fn optional(bytes: Option<&[u8]>) -> Value {
+    bytes.map_or(Value::Null, |bytes| escape(bytes).into())
+}
+
+fn status(status: &Status) -> Value {
+    json!({
+        "visible": status.visible.get(),
+        "epoch": status.epoch,
+        "floor": status.floor.get(),
+        "keys": status.keys,
+        "versions": status.versions,
+        "oldest_snapshot": status.oldest_snapshot.map(|(timestamp, _)| timestamp.get()),
+    })
+}
+
+fn pins(pins: &[Pin]) -> Value {
+    let pins = pins.iter().map(|pin| {
+        json!({
+            "name": escape(pin.name.as_bytes()),
+            "timestamp": pin.timestamp.get(),
+            "expires": pin.expires.map(clock::expiry),
+        })
+    });
+    pins.collect()
+}

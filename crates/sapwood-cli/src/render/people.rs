@@ -1,0 +1,140 @@
+//! Answers for people. The form may change at any time; programs take `--json`.
+
+use comfy_table::{Cell, Table};
+use sapwood::{Pin, PruneReport, Status, Timestamp};
+
+use super::{
+    clock,
+    table::{bytes, number, optional, table},
+};
+use crate::{
+    execute::{Answer, Imported, Stats},
+    failure::Failure,
+    language::text::printable,
+};
+
+/// A failure as a line.
+pub(super) fn failure(failure: &Failure) -> String {
+    format!("error: {} ({})", failure.message, failure.kind)
+}
+
+/// An answer as a line or a table.
+pub(super) fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Committed(timestamp) => format!("committed at {timestamp}"),
+        Answer::Value(Some(value)) => printable(value),
+        Answer::Value(None) => "(no value)".to_owned(),
+        Answer::Rows(rows) => {
+            let mut shown = table(["key", "value"]);
+            shown.add_rows(rows.iter().map(|(key, value)| [bytes(key), bytes(value)]));
+            counted(&shown, rows.len(), "row")
+        }
+        Answer::Versions(versions) => {
+            let mut shown = table(["from", "until", "value"]);
+            shown.add_rows(versions.iter().map(|version| {
+                [
+                    number(&version.start),
+                    version
+                        .end
+                        .map_or_else(|| Cell::new("now"), |end| number(&end)),
+                    bytes(&version.value),
+                ]
+            }));
+            counted(&shown, versions.len(), "version")
+        }
+        Answer::Changes(changes) => {
+            let mut shown = table(["key", "old", "new"]);
+            shown.add_rows(changes.iter().map(|change| {
+                [
+                    bytes(&change.key),
+                    optional(change.old.as_deref()),
+                    optional(change.new.as_deref()),
+                ]
+            }));
+            counted(&shown, changes.len(), "change")
+        }
+        Answer::Pins(all) => counted(&pins(all), all.len(), "pin"),
+        Answer::Pruned(report) => pruned(report),
+        Answer::Checkpoint(timestamp) => format!("the state up to {timestamp} was copied"),
+        Answer::Done => "done".to_owned(),
+        Answer::Status(counts) => status(counts).to_string(),
+        Answer::Stats(all) => stats(all),
+        Answer::Imported(report) => imported(report),
+    }
+}
+
+fn counted(table: &Table, count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    match count {
+        0 => format!("no {what}s"),
+        _ => format!("{table}\n{count} {what}{plural}"),
+    }
+}
+
+fn pins(pins: &[Pin]) -> Table {
+    let mut shown = table(["pin", "timestamp", "expires"]);
+    shown.add_rows(pins.iter().map(|pin| {
+        [
+            bytes(pin.name.as_bytes()),
+            number(&pin.timestamp),
+            Cell::new(
+                pin.expires
+                    .map_or_else(|| "never".to_owned(), clock::expiry),
+            ),
+        ]
+    }));
+    shown
+}
+
+fn pruned(report: &PruneReport) -> String {
+    let held = report.held_by.map_or_else(String::new, |oldest| {
+        format!(" (held there by a snapshot at {oldest})")
+    });
+    format!(
+        "floor {}{held}: {} versions dropped, {} given back",
+        report.floor,
+        report.rows_dropped,
+        clock::size(report.bytes_reclaimed()),
+    )
+}
+
+fn status(status: &Status) -> Table {
+    let oldest = status.oldest_snapshot.map(|(timestamp, _)| timestamp);
+    let mut shown = table(["status", ""]);
+    shown.add_row([Cell::new("visible"), number(&status.visible)]);
+    shown.add_row([Cell::new("epoch"), number(&status.epoch)]);
+    shown.add_row([Cell::new("floor"), number(&status.floor)]);
+    shown.add_row([Cell::new("keys"), number(&status.keys)]);
+    shown.add_row([Cell::new("versions"), number(&status.versions)]);
+    let oldest = oldest.map_or_else(
+        || "-".to_owned(),
+        |timestamp: Timestamp| timestamp.to_string(),
+    );
+    shown.add_row([Cell::new("oldest snapshot"), number(&oldest)]);
+    shown
+}
+
+fn stats(stats: &Stats) -> String {
+    let mut sizes = table(["keyspace", "size"]);
+    for size in &stats.sizes {
+        sizes.add_row([
+            Cell::new(size.keyspace),
+            number(&clock::size(size.size_bytes)),
+        ]);
+    }
+    let total = stats.sizes.iter().map(|size| size.size_bytes).sum();
+    sizes.add_row([Cell::new("all"), number(&clock::size(total))]);
+    let pins = counted(&pins(&stats.pins), stats.pins.len(), "pin");
+    format!("{}\n{sizes}\n{pins}", status(&stats.status))
+}
+
+fn imported(report: &Imported) -> String {
+    let skipped = match report.skipped {
+        0 => String::new(),
+        skipped => format!(", after {skipped} that were there already"),
+    };
+    format!(
+        "imported {} commits with {} writes{skipped}; the newest timestamp is {}",
+        report.commits, report.writes, report.visible
+    )
+}

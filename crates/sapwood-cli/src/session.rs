@@ -1,0 +1,67 @@
+//! [`Session`]: an open database, and what may be opened.
+
+use std::path::{Path, PathBuf};
+
+use sapwood::{Engine, MemoryStorage, RocksDBConfig, RocksDBStorage};
+
+use crate::failure::{Failure, Result};
+
+/// Where the database is, unless `--db` says otherwise.
+pub(crate) const DEFAULT_PATH: &str = "./sapwood.db";
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    /// The storage below, where there are files to copy.
+    pub(crate) storage: Option<RocksDBStorage>,
+}
+
+impl Session {
+    /// A database in memory.
+    pub(crate) fn memory() -> Self {
+        Self {
+            engine: Engine::new(&MemoryStorage::new()),
+            storage: None,
+        }
+    }
+
+    /// Opens a database, or creates it.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let text = path.to_str().ok_or_else(|| {
+            Failure::invalid(format!("the path {} is not UTF-8", path.display())).unusable()
+        })?;
+        let storage = RocksDBStorage::new(RocksDBConfig::at(text))
+            .map_err(|error| Failure::from(error).unusable())?;
+        Ok(Self {
+            engine: Engine::new(&storage),
+            storage: Some(storage),
+        })
+    }
+
+    /// Opens a database that is there; never creates anything.
+    pub(crate) fn existing(path: &Path) -> Result<Self> {
+        // A file is refused by the engine, in its own words.
+        if path.is_file() || path.join("CURRENT").exists() {
+            return Self::create(path);
+        }
+        Err(Failure::new(
+            "not_found",
+            format!(
+                "there is no database at {}; name one with --db, or make one with an import or set",
+                path.display()
+            ),
+        )
+        .unusable())
+    }
+
+    /// Makes every commit survive the machine.
+    pub(crate) fn close(&self) -> Result<()> {
+        Ok(self.engine.close()?)
+    }
+}
+
+/// The path given, or the default one.
+pub(crate) fn path_or_default(db: Option<PathBuf>) -> PathBuf {
+    db.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+}
