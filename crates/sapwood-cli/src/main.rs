@@ -64,7 +64,7 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
             format.answer(&Ok(Answer::Imported(imported)))?;
         }
         Action::Shell(args) => return start_shell(&args, cli.db, format),
-        Action::Demo(args) => demo::run(args, cli.db)?,
+        Action::Demo(args) => demo::run(&args, cli.db, format)?,
         Action::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sapwood", &mut script);

@@ -29,6 +29,8 @@ pub(crate) enum Answer {
     Stats(Stats),
     /// An import ended.
     Imported(Imported),
+    /// The demo ended.
+    Demo(crate::demo::Report),
 }
 
 /// What `stats` tells.

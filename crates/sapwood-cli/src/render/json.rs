@@ -86,6 +86,12 @@ fn fields(answer: &Answer) -> Value {
             "writes": imported.writes,
             "visible": imported.visible.get(),
         }),
+        Answer::Demo(report) => json!({
+            "commits": report.commits,
+            "states_checked": report.states_checked,
+            "versions": { "before": report.versions[0], "after": report.versions[1] },
+            "size_bytes": { "before": report.size_bytes[0], "after": report.size_bytes[1] },
+        }),
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
         Answer::Imported(report) => imported(report),
+        Answer::Demo(report) => format!("{} states checked", report.states_checked),
     }
 }
 

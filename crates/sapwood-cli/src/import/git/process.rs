@@ -64,6 +64,11 @@ impl Git {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The id of the commit that `revision` names.
     pub(crate) fn commit(&self, revision: &str) -> Result<String> {
         let name = format!("{revision}^{{commit}}");

@@ -1,0 +1,87 @@
+//! Git as the judge: past states against `git ls-tree`.
+
+use std::collections::BTreeMap;
+
+use sapwood::{ReadView, Timestamp};
+
+use super::Stage;
+use crate::{
+    failure::{Failure, Result},
+    language::text::printable,
+    progress,
+};
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Compares these states with git's; the first difference is a failure.
+pub(super) fn check(stage: &Stage, states: &[Timestamp]) -> Result<()> {
+    let bar = progress::items("checking", states.len() as u64);
+    let mut paths = 0;
+    for at in states {
+        paths += check_one(stage, *at)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let (Some(first), Some(last)) = (states.first(), states.last()) else {
+        return Ok(());
+    };
+    stage.say(&format!(
+        "ok: {} states from {first} to {last}, {paths} paths, all as git has them",
+        states.len()
+    ))
+}
+
+/// Compares one state with git's. Returns how many paths it has.
+fn check_one(stage: &Stage, at: Timestamp) -> Result<usize> {
+    let commit = stage.source.commit(at)?;
+    let tree = stage
+        .source
+        .git
+        .bytes(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let wanted = parse(&tree).ok_or_else(|| {
+        Failure::new(
+            "corrupt",
+            "git ls-tree told something that is not understood",
+        )
+    })?;
+    let rows = stage.session.engine.at(at)?.range(..);
+    let found: State = rows
+        .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
+        .collect::<sapwood::Result<_>>()?;
+    if found == wanted {
+        return Ok(found.len());
+    }
+    let paths = wanted.keys().chain(found.keys());
+    let path = paths
+        .into_iter()
+        .find(|path| found.get(*path) != wanted.get(*path));
+    let path = path.cloned().unwrap_or_default();
+    let show = |state: &State| {
+        state
+            .get(&path)
+            .map_or("nothing".to_owned(), |id| printable(id))
+    };
+    Err(Failure::new(
+        "corrupt",
+        format!(
+            "FAIL: the state at {at} is not that of commit {commit}: {} is {} here and {} there",
+            printable(&path),
+            show(&found),
+            show(&wanted)
+        ),
+    ))
+}
+
+/// The entries of `git ls-tree -r -z`: `mode type id`, a tab, the path.
+fn parse(tree: &[u8]) -> Option<State> {
+    let mut state = State::new();
+    for entry in tree
+        .split(|byte| *byte == 0)
+        .filter(|entry| !entry.is_empty())
+    {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        let id = entry.get(..tab)?.rsplit(|byte| *byte == b' ').next()?;
+        state.insert(entry.get(tab + 1..)?.to_vec(), id.to_vec());
+    }
+    Some(state)
+}
