@@ -1,4 +1,5 @@
-//! Progress on standard error: shown in a terminal, and only for what takes longer than a second.
+//! Progress on standard error: bars, and for work of unknown length a line after a second; shown in a
+//! terminal only, and gone when the work is done.
 
 use std::{fmt::Write, time::Duration};
 

@@ -58,25 +58,26 @@ pub(crate) fn import(repository: &Path, revision: &str, open: Open<'_>) -> Resul
     ])?;
     let bar = progress::items("importing", count);
     let mut sink = Sink::new(&engine);
-    let mut ordinal = 0;
     let mut commits = RawLog::new(BufReader::new(log.output()?));
-    loop {
-        let commit = match commits.next_commit() {
-            Ok(Some(commit)) => commit,
-            Ok(None) => break,
-            Err(failure) => return Err(sink.stopped(failure)),
-        };
+    // A commit is held back until another follows, or git has ended well: then it is whole.
+    let mut held = None;
+    let mut ordinal = 0;
+    while let Some(commit) = commits
+        .next_commit()
+        .map_err(|failure| sink.stopped(failure))?
+    {
         ordinal += 1;
-        let commit = Commit {
+        let next = Commit {
             timestamp: ordinal,
             time: UNIX_EPOCH.checked_add(Duration::from_secs(commit.seconds)),
             writes: commit.writes,
         };
-        sink.take(commit).map_err(|failure| sink.stopped(failure))?;
+        take(&mut sink, held.replace(next))?;
         bar.inc(1);
     }
     drop(commits);
     log.finish().map_err(|failure| sink.stopped(failure))?;
+    take(&mut sink, held)?;
     if ordinal != count {
         return Err(sink.stopped(Failure::new(
             "corrupt",
@@ -85,4 +86,10 @@ pub(crate) fn import(repository: &Path, revision: &str, open: Open<'_>) -> Resul
     }
     bar.finish_and_clear();
     sink.finish()
+}
+
+fn take(sink: &mut Sink<'_>, commit: Option<Commit>) -> Result<()> {
+    commit.map_or(Ok(()), |commit| {
+        sink.take(commit).map_err(|failure| sink.stopped(failure))
+    })
 }

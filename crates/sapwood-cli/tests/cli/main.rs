@@ -1,0 +1,12 @@
+//! The `sapwood` command from outside: as a user, a script and another program meet it.
+
+mod bad_input;
+mod demo;
+mod import_changes;
+mod import_ethereum;
+mod import_git;
+mod one_shot;
+mod output;
+mod repository;
+mod sessions;
+mod support;
