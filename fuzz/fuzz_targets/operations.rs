@@ -58,7 +58,7 @@ fn apply(operation: Operation, engine: &Engine, reference: &mut Reference) {
         Operation::Pin { name, back: b } => {
             let (name, at) = (format!("{}", name % 3), back(b, reference));
             let done = engine.pin(&name, Timestamp::new(at), PinOptions::default());
-            let legal = at >= reference.floor && !reference.pins.contains_key(&name);
+            let legal = reference.is_readable(at) && !reference.pins.contains_key(&name);
             assert_eq!(done.is_ok(), legal);
             if legal {
                 reference.pins.insert(name, at);

@@ -13,9 +13,9 @@
 //! so it is treated as one. That is where this differs from the usual protocol, which waits; one
 //! forgotten reader cannot stop it.
 //!
-//! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, and a filter
-//! that took an older floor drops nothing that a timestamp above that floor sees; so a pin counts
-//! as soon as it is in memory, even for filters that do not know it.
+//! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, or where
+//! another pin holds already. A filter that took an older floor drops nothing that a timestamp above
+//! that floor sees; so a pin counts as soon as it is in memory, even for filters that do not know it.
 
 use std::time::SystemTime;
 
@@ -135,11 +135,11 @@ impl Store {
         if at > visible {
             return Err(Error::not_yet(at, visible));
         }
-        if at < floor {
-            return Err(Error::pruned(at, floor));
-        }
         let now = SystemTime::now();
         self.expire_pins(now)?;
+        if at < floor && !self.pins.read().holds(at) {
+            return Err(Error::pruned(at, floor));
+        }
         self.pins.read().check_new(name)?;
         let expires = match options.ttl {
             Some(ttl) => Some(now.checked_add(ttl).ok_or_else(|| {

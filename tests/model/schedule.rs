@@ -249,7 +249,8 @@ impl Schedule {
         let done = self
             .engine()
             .pin(&name, at(timestamp), PinOptions::default());
-        let legal = timestamp >= self.reference.floor && !self.reference.pins.contains_key(&name);
+        let legal =
+            self.reference.is_readable(timestamp) && !self.reference.pins.contains_key(&name);
         self.same(done.is_ok(), legal, "pin");
         if legal {
             self.reference.pins.insert(name, timestamp);
