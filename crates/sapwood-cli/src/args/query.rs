@@ -101,8 +101,9 @@ pub(crate) enum Query {
     Unpin { name: String },
     /// List the pins.
     Pins,
-    /// Drop the versions that ended before a timestamp, and give back their space. The state at the
-    /// timestamp stays readable, and so do pinned ones.
+    /// Drop the versions that ended before a timestamp, and give back their space.
+    ///
+    /// The state at the timestamp stays readable, and so do pinned ones.
     Prune {
         #[arg(value_name = "T", value_parser = timestamp, required_unless_present = "before")]
         at: Option<Timestamp>,

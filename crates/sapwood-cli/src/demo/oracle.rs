@@ -48,27 +48,28 @@ fn check_one(stage: &Stage, at: Timestamp) -> Result<usize> {
     let found: State = rows
         .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
         .collect::<sapwood::Result<_>>()?;
-    if found == wanted {
-        return Ok(found.len());
+    match difference(&found, &wanted) {
+        None => Ok(found.len()),
+        Some(difference) => Err(Failure::new(
+            "corrupt",
+            format!("FAIL: the state at {at} is not that of commit {commit}: {difference}"),
+        )),
     }
-    let paths = wanted.keys().chain(found.keys());
-    let path = paths
-        .into_iter()
-        .find(|path| found.get(*path) != wanted.get(*path));
-    let path = path.cloned().unwrap_or_default();
+}
+
+/// The first path that is not the same in both.
+fn difference(found: &State, wanted: &State) -> Option<String> {
+    let differs = |path: &&Vec<u8>| found.get(*path) != wanted.get(*path);
+    let path = wanted.keys().chain(found.keys()).find(differs)?;
     let show = |state: &State| {
-        state
-            .get(&path)
-            .map_or("nothing".to_owned(), |id| printable(id))
+        let id = state.get(path);
+        id.map_or("nothing".to_owned(), |id| printable(id))
     };
-    Err(Failure::new(
-        "corrupt",
-        format!(
-            "FAIL: the state at {at} is not that of commit {commit}: {} is {} here and {} there",
-            printable(&path),
-            show(&found),
-            show(&wanted)
-        ),
+    Some(format!(
+        "{} is {} here and {} there",
+        printable(path),
+        show(found),
+        show(wanted)
     ))
 }
 
@@ -84,4 +85,32 @@ fn parse(tree: &[u8]) -> Option<State> {
         state.insert(entry.get(tab + 1..)?.to_vec(), id.to_vec());
     }
     Some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_difference_is_found() {
+        let listed = b"100644 blob id1\ta b\0160000 commit id2\tm\t\0";
+        let state = parse(listed).unwrap();
+        assert_eq!(state.get(&b"m\t"[..]).unwrap(), b"id2");
+        assert_eq!(difference(&state, &state), None);
+        let mut changed = state.clone();
+        changed.insert(b"m\t".to_vec(), b"id3".to_vec());
+        let text = "m\\t is id3 here and id2 there";
+        assert_eq!(difference(&changed, &state).unwrap(), text);
+        changed = state.clone();
+        changed.remove(&b"a b"[..]);
+        assert_eq!(
+            difference(&changed, &state).unwrap(),
+            "a b is nothing here and id1 there"
+        );
+        assert_eq!(
+            difference(&state, &changed).unwrap(),
+            "a b is id1 here and nothing there"
+        );
+        assert!(parse(b"no tab\0").is_none());
+    }
 }

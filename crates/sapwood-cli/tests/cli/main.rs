@@ -1,5 +1,13 @@
 //! The `sapwood` command from outside: as a user, a script and another program meet it.
 
+#![allow(
+    clippy::format_collect,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests and their helpers may fail, and need not be fast"
+)]
+
 mod bad_input;
 mod demo;
 mod import_changes;
