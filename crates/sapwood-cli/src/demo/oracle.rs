@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_difference_is_found() {
-        let listed = b"100644 blob id1\ta b\0160000 commit id2\tm\t\0";
+        let listed = b"100644 blob id1\ta b\x00160000 commit id2\tm\t\0";
         let state = parse(listed).unwrap();
         assert_eq!(state.get(&b"m\t"[..]).unwrap(), b"id2");
         assert_eq!(difference(&state, &state), None);
