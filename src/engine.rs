@@ -320,6 +320,17 @@ impl Engine {
         self.store.compact()
     }
 
+    /// Writes a copy of the store to a new directory, by hard links, and returns the timestamp of the
+    /// copied state. Commits wait meanwhile. The copy opens as an engine of its own.
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::create_checkpoint`]; [`Unsupported`](crate::ErrorKind::Unsupported) for
+    /// an engine in memory.
+    #[cfg(feature = "rocksdb-storage")]
+    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Timestamp> {
+        self.store.create_checkpoint(path.as_ref())
+    }
+
     /// Makes every commit survive the machine and ends all work: from now on every call of every
     /// handle fails, and the files are let go with the last handle, snapshot or iterator.
     ///

@@ -68,9 +68,14 @@ impl Store {
         let changed = if old.at() < self.floor() {
             None
         } else {
-            let keys = self.changed_keys(old.at(), new.at())?;
-            // A prune that had not seen the guard may have taken keys of commits away meanwhile.
-            (old.at() >= self.floor()).then_some(keys)
+            let keys = self.changed_keys(old.at(), new.at());
+            // A prune that had not seen the guard may have taken keys of commits away meanwhile,
+            // parts of a commit too: only now it can be told whether an error is one.
+            if old.at() < self.floor() {
+                None
+            } else {
+                Some(keys?)
+            }
         };
         let keys = match changed {
             Some(keys) => Keys::Changed(keys.into_iter()),

@@ -5,6 +5,13 @@
 //! sees the other: either the reader finds the new floor and gives up, or pruning finds the guard
 //! and keeps what it sees.
 //!
+//! A guard must not be registered again for the same read: [`Guards::below`] looks at one shard after
+//! the other, and would miss a hold that moves from a shard it has not seen to one that it has. Share
+//! the guard itself (`Arc<Guard>`).
+//!
+//! A guard holds what its one timestamp sees, not all that lies above it: a prune that overlooked it
+//! treats it like a pin.
+//!
 //! The registry is cut into shards, so that readers on different threads seldom meet.
 
 use std::{

@@ -9,7 +9,7 @@ use crate::{
     Value,
     backend::{Access, Cursor, Keyspace, Scope},
     codec::key::{self, KeyBuffer},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     sync::Arc,
     timestamp::Timestamp,
 };
@@ -30,23 +30,23 @@ pub struct Version {
 /// gap between an end and the next start.
 ///
 /// Only versions that can be read are given: those that end above the prune floor or that a pin
-/// holds, whether or not the others are still stored. While it lives, it holds back pruning.
+/// holds, whether or not the others are still stored. They are listed as of the newest timestamp
+/// when it was asked for; while it lives, it holds back pruning there.
 #[derive(Debug)]
 #[must_use = "iterators do nothing until they are asked"]
 pub struct History {
     store: Arc<Store>,
-    /// On the floor, so that what was retained when this began stays until it ends.
-    _guard: Guard,
+    /// On the newest timestamp, as of which the versions are listed.
+    guard: Guard,
     encoded: KeyBuffer,
     window: Window,
-    visible: Timestamp,
     rule: PruneRule,
     /// The current version, until one of the ends has given it out.
     current: Option<Version>,
     /// Rows of `history` from here on are of versions that `current` held when it was read.
     below: Timestamp,
-    front: Option<Box<dyn Cursor>>,
-    back: Option<Box<dyn Cursor>>,
+    front: End,
+    back: End,
     /// The starts of the versions given out last at each end.
     newest: Option<Timestamp>,
     oldest: Option<Timestamp>,
@@ -92,8 +92,7 @@ impl Store {
         range: &impl RangeBounds<Timestamp>,
     ) -> Result<History> {
         check_key(user_key)?;
-        let guard = self.admit_floor()?;
-        let visible = self.clock.visible();
+        let guard = self.admit_latest()?;
         let encoded = key::encode(user_key);
         // `current` before `history`: a row that moves in between is met in the second.
         let row = self.backend.get(Keyspace::Current, &encoded)?;
@@ -101,56 +100,67 @@ impl Store {
             .map(|row| lookup::decode_current(&encoded, row))
             .transpose()?;
         let below = row.as_ref().map_or(Timestamp::MAX, |row| row.start);
-        let current = row.filter(|row| row.start <= visible).map(|row| Version {
-            start: row.start,
-            end: None,
-            value: row.value,
-        });
+        let current = row
+            .filter(|row| row.start <= guard.at())
+            .map(|row| Version {
+                start: row.start,
+                end: None,
+                value: row.value,
+            });
+        let view = || -> Result<End> {
+            let cursor =
+                self.backend
+                    .cursor(Keyspace::History, versions_of(&encoded), Access::Scan)?;
+            Ok(End {
+                cursor,
+                is_placed: false,
+            })
+        };
+        let (front, back) = (view()?, view()?);
+        // The floor after the views, and the pins after the floor: what a filter had dropped when
+        // the views were opened, this rule drops too, so both ends agree.
+        let floor = self.floor();
         let pins: Vec<_> = self.pins.read().timestamps().collect();
+        let rule = PruneRule::new(floor, pins.into_iter().chain([guard.at()]));
+        let (store, window) = (Arc::clone(self), Window::new(range));
         Ok(History {
-            window: Window::new(range),
-            rule: PruneRule::new(guard.at(), pins),
-            store: Arc::clone(self),
-            _guard: guard,
+            store,
+            guard,
             encoded,
-            visible,
+            window,
+            rule,
             current,
             below,
-            front: None,
-            back: None,
+            front,
+            back,
             newest: None,
             oldest: None,
             done: false,
         })
     }
+}
 
-    /// A guard on the floor itself.
-    fn admit_floor(&self) -> Result<Guard> {
-        loop {
-            match self.admit(self.floor()) {
-                Err(error) if matches!(error.kind(), ErrorKind::Pruned { .. }) => {}
-                admitted => return admitted,
-            }
-        }
+/// Where the versions of a key lie in `history`.
+fn versions_of(encoded: &KeyBuffer) -> Scope {
+    let mut end = encoded.to_vec();
+    // The key's end marker, grown by one: behind all its versions.
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    Scope {
+        start: encoded.to_vec(),
+        end: Some(end),
     }
 }
 
-impl History {
-    fn open(&self) -> Result<Box<dyn Cursor>> {
-        let mut end = self.encoded.to_vec();
-        // The key's end marker, grown by one: behind all its versions.
-        if let Some(last) = end.last_mut() {
-            *last += 1;
-        }
-        let scope = Scope {
-            start: self.encoded.to_vec(),
-            end: Some(end),
-        };
-        self.store
-            .backend
-            .cursor(Keyspace::History, scope, Access::Scan)
-    }
+/// A view of the key's rows for one end, opened with the other and placed when it is first asked.
+#[derive(Debug)]
+struct End {
+    cursor: Box<dyn Cursor>,
+    is_placed: bool,
+}
 
+impl History {
     fn target(&self, start: Timestamp) -> KeyBuffer {
         let mut target = self.encoded.clone();
         key::push_start(&mut target, start);
@@ -179,19 +189,20 @@ impl History {
         let Some(end) = version.end else {
             return self.window.holds(version.start, None);
         };
-        if version.start >= self.below || version.start > self.visible {
+        if version.start >= self.below || version.start > self.guard.at() {
             return false;
         }
         if self.rule.drops_history(version.start, end) {
             return false;
         }
         // Ended by a commit that cannot be seen yet.
-        version.end = (end <= self.visible).then_some(end);
+        version.end = (end <= self.guard.at()).then_some(end);
         self.window.holds(version.start, version.end)
     }
 
     /// The next newest version that has not been given out.
     fn step_front(&mut self) -> Result<Option<Version>> {
+        self.store.check_open()?;
         if let Some(mut current) = self.current.take()
             && self.admits(&mut current)
         {
@@ -200,51 +211,39 @@ impl History {
         let Some(last_start) = self.window.last_start else {
             return Ok(None);
         };
-        let mut cursor = match self.front.take() {
-            Some(cursor) => cursor,
-            None => {
-                let mut cursor = self.open()?;
-                cursor.seek(&self.target(last_start))?;
-                cursor
-            }
-        };
-        let mut found = None;
-        while let Some(mut version) = self.version(cursor.as_ref())? {
+        if !self.front.is_placed {
+            self.front.cursor.seek(&self.target(last_start))?;
+            self.front.is_placed = true;
+        }
+        while let Some(mut version) = self.version(self.front.cursor.as_ref())? {
             if version.end.is_some_and(|end| end <= self.window.from) {
                 break;
             }
-            cursor.next()?;
+            self.front.cursor.next()?;
             if self.admits(&mut version) {
-                found = Some(version);
-                break;
+                return Ok(Some(version));
             }
         }
-        self.front = Some(cursor);
-        Ok(found)
+        Ok(None)
     }
 
     /// The next oldest version that has not been given out.
     fn step_back(&mut self) -> Result<Option<Version>> {
-        let mut cursor = match self.back.take() {
-            Some(cursor) => cursor,
-            None => {
-                let mut cursor = self.open()?;
-                // The version alive at the window's start, or the oldest after it.
-                cursor.seek(&self.target(self.window.from))?;
-                if cursor.row().is_none() {
-                    cursor.seek_to_last()?;
-                }
-                cursor
+        self.store.check_open()?;
+        if !self.back.is_placed {
+            // The version alive at the window's start, or the oldest after it.
+            self.back.cursor.seek(&self.target(self.window.from))?;
+            if self.back.cursor.row().is_none() {
+                self.back.cursor.seek_to_last()?;
             }
-        };
-        while let Some(mut version) = self.version(cursor.as_ref())? {
-            cursor.prev()?;
+            self.back.is_placed = true;
+        }
+        while let Some(mut version) = self.version(self.back.cursor.as_ref())? {
+            self.back.cursor.prev()?;
             if self.admits(&mut version) {
-                self.back = Some(cursor);
                 return Ok(Some(version));
             }
         }
-        self.back = Some(cursor);
         let current = self.current.take();
         Ok(current.filter(|current| self.window.holds(current.start, None)))
     }

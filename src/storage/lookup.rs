@@ -133,11 +133,11 @@ pub(crate) fn decode_key(keyspace: Keyspace, encoded: &[u8]) -> Result<Vec<u8>> 
     codec::key::decode(encoded).map_err(|error| Error::corrupt(place(keyspace, encoded), error))
 }
 
-/// The error for a version that was lost.
-pub(crate) fn hole(encoded: &[u8], at: Timestamp) -> Error {
+/// The error for a version that was lost: it ended at `successor`.
+pub(crate) fn hole(encoded: &[u8], at: Timestamp, successor: Timestamp) -> Error {
     Error::corrupt(
         place(Keyspace::History, encoded),
-        format!("the version that was alive at {at} is missing"),
+        format!("the version that ended at {successor} is missing, so {at} cannot be read"),
     )
 }
 

@@ -113,7 +113,7 @@ impl Store {
                 Lookup::Absent if at >= floor => return Ok(None),
                 Lookup::Missing { successor } if at >= floor => {
                     if visibility::is_hole(successor, at, floor) {
-                        return Err(lookup::hole(&encoded, at));
+                        return Err(lookup::hole(&encoded, at, successor));
                     }
                     return Ok(None);
                 }
@@ -188,7 +188,7 @@ impl Store {
         match answer {
             Lookup::Found(value) => Ok(Some(value)),
             Lookup::Missing { successor } if visibility::is_hole(successor, at, self.floor()) => {
-                Err(lookup::hole(encoded, at))
+                Err(lookup::hole(encoded, at, successor))
             }
             Lookup::Missing { .. } | Lookup::Absent => Ok(None),
         }

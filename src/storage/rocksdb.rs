@@ -7,7 +7,9 @@ use super::{
     handle::sealed::{Handle, StoreHandle},
     store::{Store, StoreOptions},
 };
-use crate::{backend::rocksdb::RocksDBBackend, config::RocksDBConfig, error::Result};
+use crate::{
+    backend::rocksdb::RocksDBBackend, config::RocksDBConfig, error::Result, timestamp::Timestamp,
+};
 
 /// Versioned storage on RocksDB.
 ///
@@ -73,12 +75,13 @@ impl RocksDBStorage {
     }
 
     /// Writes a copy of the store to a new directory, by hard links: quick, and small until the two
-    /// drift apart. Directories above it are created. The copy opens as a store of its own.
+    /// drift apart. Directories above it are created. The copy opens as a store of its own. Commits
+    /// wait meanwhile; the timestamp of the copied state is returned.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) where the path exists, and as every call of
     /// [`Storage`].
-    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Timestamp> {
         self.0.0.create_checkpoint(path.as_ref())
     }
 }

@@ -9,9 +9,9 @@ use super::{
     walk::{Direction, Walk},
 };
 use crate::{
-    backend::{Access, Keyspace, Scope},
-    codec::{HistoryRow, key},
-    error::Result,
+    backend::{Access, Cursor, Keyspace, Scope},
+    codec::{DecodeError, HistoryRow, key},
+    error::{Error, Result},
     storage::lookup,
     sync::Arc,
     timestamp::Timestamp,
@@ -53,11 +53,14 @@ impl Store {
         let oldest_snapshot = self.guards.oldest();
         let guard = self.admit_latest()?;
         let keys = self.count_keys(&guard)?;
-        // Loaded before the rows are counted, so that a prune meanwhile cannot take counted ones.
+        let history = self
+            .backend
+            .cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
+        // Loaded after the view was opened: what a filter had dropped by then, this rule drops too.
         let floor = self.floor();
         let pins: Vec<_> = self.pins.read().timestamps().collect();
         let rule = PruneRule::new(floor, pins);
-        let ended = self.count_ended(&rule, guard.at())?;
+        let ended = count_ended(history, &rule, guard.at())?;
         Ok(Status {
             visible: guard.at(),
             epoch: 0,
@@ -90,23 +93,20 @@ impl Store {
         }
         Ok(keys)
     }
+}
 
-    /// Versions that had ended by `visible` and that the rule keeps.
-    fn count_ended(&self, rule: &PruneRule, visible: Timestamp) -> Result<u64> {
-        let mut cursor = self
-            .backend
-            .cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
-        cursor.seek_to_first()?;
-        let mut versions = 0;
-        while let Some((version_key, row)) = cursor.row() {
-            let corrupt = |error: crate::codec::DecodeError| {
-                crate::Error::corrupt(lookup::place(Keyspace::History, version_key), error)
-            };
-            let (_, start) = key::split_version(version_key).map_err(corrupt)?;
-            let end = HistoryRow::peek(start, row).map_err(corrupt)?.end;
-            versions += u64::from(end <= visible && !rule.drops_history(start, end));
-            cursor.next()?;
-        }
-        Ok(versions)
+/// Versions that had ended by `visible` and that the rule keeps.
+fn count_ended(mut history: Box<dyn Cursor>, rule: &PruneRule, visible: Timestamp) -> Result<u64> {
+    history.seek_to_first()?;
+    let mut versions = 0;
+    while let Some((version_key, row)) = history.row() {
+        let corrupt = |error: DecodeError| {
+            Error::corrupt(lookup::place(Keyspace::History, version_key), error)
+        };
+        let (_, start) = key::split_version(version_key).map_err(corrupt)?;
+        let end = HistoryRow::peek(start, row).map_err(corrupt)?.end;
+        versions += u64::from(end <= visible && !rule.drops_history(start, end));
+        history.next()?;
     }
+    Ok(versions)
 }

@@ -186,9 +186,12 @@ impl Store {
             .try_for_each(|keyspace| self.backend.compact(keyspace))
     }
 
-    pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<()> {
+    /// Writes a copy of the store. Commits wait meanwhile, so that it is the state at one timestamp.
+    pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Timestamp> {
+        let state = self.commit.lock();
         self.check_open()?;
-        self.backend.create_checkpoint(path)
+        self.backend.create_checkpoint(path)?;
+        Ok(state.last)
     }
 }
 

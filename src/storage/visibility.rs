@@ -71,8 +71,8 @@ pub fn history_at<V>(row: &HistoryRow<V>, at: Timestamp) -> bool {
 ///
 /// `successor` is when the version before the nearest newer row ended: some version ended then. If
 /// that is after `at` and after the prune floor, it cannot have been pruned; and since the row is
-/// the nearest newer one, the lost version was alive at `at`. The floor must be loaded after the
-/// reads.
+/// the nearest newer one, it is missing. Whether it had begun by `at` cannot be told any more, so
+/// no answer can be given. The floor must be loaded after the reads.
 pub fn is_hole(successor: Timestamp, at: Timestamp, floor: Timestamp) -> bool {
     successor > at && successor > floor
 }

@@ -198,7 +198,7 @@ impl Walk {
             Lookup::Missing { successor }
                 if visibility::is_hole(successor, self.at, self.store.floor()) =>
             {
-                Err(lookup::hole(encoded, self.at))
+                Err(lookup::hole(encoded, self.at, successor))
             }
             Lookup::Missing { .. } | Lookup::Absent => Ok(None),
         }

@@ -237,10 +237,13 @@ pub fn inv_50_a_pin_is_granted_from_the_floor_to_the_visible_timestamp(place: &i
     assert_eq!(granted.map(|pin| pin.timestamp), [at(6), at(12)]);
     storage.prune_before(at(12)).expect("prune");
     assert_eq!(
-        kind(storage.pin("again", at(6), PinOptions::default())),
+        kind(storage.pin("near", at(7), PinOptions::default())),
         "pruned",
-        "held or not"
+        "not held"
     );
+    storage
+        .pin("again", at(6), PinOptions::default())
+        .expect("where a pin holds already");
     WORLD.check_at(&storage, 6);
 }
 

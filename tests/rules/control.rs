@@ -306,8 +306,11 @@ fn act(world: &mut World, control: &mut Control, action: Action) -> bool {
             world.memory.rule = PruneRule::new(control.target, control.pins.iter().copied());
         }
         Action::GrantPin => {
-            let legal =
-                world.is(Mutant::PinGrantedBelowFloor) || control.target >= world.memory.floor;
+            // Below the floor only where another pin holds already.
+            let held = world.memory.pins.values().any(|at| *at == control.target);
+            let legal = world.is(Mutant::PinGrantedBelowFloor)
+                || held
+                || control.target >= world.memory.floor;
             return legal && control.target <= world.memory.visible;
         }
         Action::WritePin => {

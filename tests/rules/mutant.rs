@@ -72,7 +72,7 @@ mutants! {
     PublishedBeforeWritten 8 "a commit is visible before it is written",
     PinWithoutLock 9 "a pin is granted while a prune is under way",
     PruneWithoutLock 9 "two prunes run at the same time",
-    PinGrantedBelowFloor 9 "a pin below the floor is granted",
+    PinGrantedBelowFloor 9 "a pin below the floor is granted where none holds",
     PruneAboveVisible 9 "the floor may pass the visible timestamp",
     FloorMovesDown 9 "the floor moves down",
     PinHeldBeforeDurable 10 "a pin is acknowledged before it is durable",
