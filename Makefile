@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 SEEDS ?= 40
 RUNS ?= 100000
 TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
-	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr
+	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
+	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
 .PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut model bank soak \
 	examples e2e doc mutants
