@@ -1,6 +1,7 @@
 //! [`Bench`]: one run: its size, its scratch space and its progress.
 
 use std::{
+    fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
     time::Duration,
@@ -75,6 +76,15 @@ impl Bench {
     /// A path for a store of its own, below the scratch directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
+    }
+
+    /// The same path, with what was there gone.
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path(name);
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        Ok(path)
     }
 
     /// Says what goes on.

@@ -7,11 +7,13 @@
 //! | [`scan`] | P4, P5: all rows, of the newest state and of an old one |
 //! | [`batch_insert`] | P6: new keys |
 //! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
+//! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 
 mod batch_insert;
 mod batch_update;
 mod latest_get;
+mod layout;
 mod past_get;
 mod reading;
 mod scan;
@@ -44,9 +46,12 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 6] = [
+const ALONE: [(RowSpec, Alone); 9] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
+    (layout::GET, layout::get),
+    (layout::SCAN, layout::scan),
+    (layout::UPDATE, layout::update),
     (targets::RANDOM_WRITE, targets::random_write),
     (targets::BATCH_WRITE, targets::batch_write),
     (targets::SCAN, targets::scan),

@@ -10,10 +10,12 @@ mod peer_options;
 mod raw;
 mod settle;
 mod udt;
+mod version_keyed;
 
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;
 pub(crate) use udt::Udt;
+pub(crate) use version_keyed::VersionKeyed;
 
 use crate::data::stamp_of;
 

@@ -26,6 +26,13 @@ pub(super) fn plain(config: &RocksDBConfig) -> Options {
     tuned(Options::default(), config)
 }
 
+/// Options of a store whose filters are on prefixes of its keys.
+pub(super) fn by_prefix(config: &RocksDBConfig) -> Options {
+    let mut options = tuned(Options::default(), config);
+    options.set_block_based_table_factory(&table(config, false));
+    options
+}
+
 /// Options of a store with user-defined timestamps: 8 bytes, little-endian.
 pub(super) fn with_timestamps(config: &RocksDBConfig) -> Result<Options> {
     // First the text, then the setters: the text gives new options and forgets what was set.
@@ -45,13 +52,18 @@ fn tuned(mut options: Options, config: &RocksDBConfig) -> Options {
     options.set_write_buffer_size(config.write_buffer_size);
     options.set_target_file_size_base(config.target_file_size);
     options.set_compression_type(DBCompressionType::Lz4);
+    options.set_block_based_table_factory(&table(config, true));
+    options
+}
+
+fn table(config: &RocksDBConfig, whole_keys: bool) -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
+    table.set_whole_key_filtering(whole_keys);
     table.set_block_cache(&Cache::new_hyper_clock_cache(config.block_cache_size, 0));
     table.set_bloom_filter(FILTER_BITS_PER_KEY, false);
     table.set_optimize_filters_for_memory(true);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_block_size(BLOCK_BYTES);
-    options.set_block_based_table_factory(&table);
-    options
+    table
 }
