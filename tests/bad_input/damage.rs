@@ -8,7 +8,7 @@ use std::{
 use sapwood::{Engine, ReadView, Result, RocksDBConfig, Timestamp};
 use tempfile::TempDir;
 
-use crate::support::{config, contents, directory, error, kind, open};
+use crate::support::{config, contents, directory, error, is_table, kind, open};
 
 fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
@@ -38,7 +38,7 @@ fn damaged(rounds: u64) -> (TempDir, PathBuf) {
     drop(engine);
     let tables = contents(&path)
         .into_iter()
-        .filter(|(name, _)| name.ends_with(".sst"));
+        .filter(|(name, _)| is_table(name));
     let (name, mut bytes) = tables
         .max_by_key(|(_, bytes)| bytes.len())
         .expect("a table");

@@ -2,7 +2,7 @@
 
 use sapwood::{Engine, PinOptions, ReadView, Timestamp};
 
-use crate::support::{contents, error, fixture, kind, open};
+use crate::support::{contents, error, fixture, is_table, kind, open};
 
 fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
@@ -132,7 +132,7 @@ fn a_newer_format_is_refused() {
     let tables = |path| -> Vec<_> {
         contents(path)
             .into_iter()
-            .filter(|(name, _)| name.ends_with(".sst"))
+            .filter(|(name, _)| is_table(name))
             .collect()
     };
     let (_again, untouched) = fixture("format_2");

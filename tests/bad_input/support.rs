@@ -10,12 +10,12 @@ use std::{
 use sapwood::{Engine, Error, Result, RocksDBConfig};
 use tempfile::TempDir;
 
-pub fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
 /// The configuration of a small database at a path.
-pub fn config(path: &Path) -> RocksDBConfig {
+pub(crate) fn config(path: &Path) -> RocksDBConfig {
     RocksDBConfig {
         write_buffer_size: 64 << 10,
         block_cache_size: 1 << 20,
@@ -23,12 +23,12 @@ pub fn config(path: &Path) -> RocksDBConfig {
     }
 }
 
-pub fn open(path: &Path) -> Result<Engine> {
+pub(crate) fn open(path: &Path) -> Result<Engine> {
     Engine::open_with(config(path))
 }
 
 /// A copy of a database of `tests/fixtures`, which may be written to.
-pub fn fixture(name: &str) -> (TempDir, PathBuf) {
+pub(crate) fn fixture(name: &str) -> (TempDir, PathBuf) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(name)
@@ -43,7 +43,7 @@ pub fn fixture(name: &str) -> (TempDir, PathBuf) {
 }
 
 /// The files of a directory, by name.
-pub fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(path)
         .expect("read a directory")
         .map(|entry| {
@@ -54,7 +54,7 @@ pub fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-pub fn error<T: Debug>(result: Result<T>) -> Error {
+pub(crate) fn error<T: Debug>(result: Result<T>) -> Error {
     match result {
         Ok(value) => panic!("this should have failed: {value:?}"),
         Err(error) => error,
@@ -62,6 +62,13 @@ pub fn error<T: Debug>(result: Result<T>) -> Error {
 }
 
 /// The stable name of an error's kind.
-pub fn kind<T: Debug>(result: Result<T>) -> &'static str {
+pub(crate) fn kind<T: Debug>(result: Result<T>) -> &'static str {
     error(result).kind().name()
+}
+
+/// Whether a file of a database holds rows in order.
+pub(crate) fn is_table(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|ending| ending == "sst")
 }

@@ -43,7 +43,7 @@ fn expected(old: u64, new: u64) -> Changes {
         .collect()
 }
 
-pub fn inv_22_a_diff_leads_from_one_state_to_the_other(place: &impl Place) {
+pub(crate) fn inv_22_a_diff_leads_from_one_state_to_the_other(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     place.settle(storage, |storage| {
@@ -61,7 +61,7 @@ pub fn inv_22_a_diff_leads_from_one_state_to_the_other(place: &impl Place) {
     });
 }
 
-pub fn inv_22_diffs_of_adjoining_windows_add_up(place: &impl Place) {
+pub(crate) fn inv_22_diffs_of_adjoining_windows_add_up(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     place.settle(storage, |storage| {
@@ -79,7 +79,7 @@ pub fn inv_22_diffs_of_adjoining_windows_add_up(place: &impl Place) {
     });
 }
 
-pub fn inv_22_what_changed_and_changed_back_is_no_change(place: &impl Place) {
+pub(crate) fn inv_22_what_changed_and_changed_back_is_no_change(place: &impl Place) {
     let storage = place.open();
     let first = vec![
         set("back", "1"),
@@ -112,7 +112,7 @@ pub fn inv_22_what_changed_and_changed_back_is_no_change(place: &impl Place) {
 }
 
 /// More keys than the list of a commit's keys holds in one part.
-pub fn inv_22_a_diff_of_a_large_commit_is_whole(place: &impl Place) {
+pub(crate) fn inv_22_a_diff_of_a_large_commit_is_whole(place: &impl Place) {
     const KEYS: usize = 12_000;
     let storage = place.open();
     let key = |number: usize| format!("a key that is not short, number {number:08}");
@@ -132,7 +132,7 @@ pub fn inv_22_a_diff_of_a_large_commit_is_whole(place: &impl Place) {
     });
 }
 
-pub fn inv_22_a_diff_from_a_pin_below_the_floor_merges_the_states(place: &impl Place) {
+pub(crate) fn inv_22_a_diff_from_a_pin_below_the_floor_merges_the_states(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     for pinned in [2, 5] {
@@ -173,7 +173,7 @@ pub fn inv_22_a_diff_from_a_pin_below_the_floor_merges_the_states(place: &impl P
     });
 }
 
-pub fn inv_22_a_diff_from_the_newer_state_is_refused(place: &impl Place) {
+pub(crate) fn inv_22_a_diff_from_the_newer_state_is_refused(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     assert_eq!(kind(storage.diff(at(5), at(4))), "invalid");

@@ -16,6 +16,7 @@ suite!(
     inv_23_nothing_is_written_into_the_past,
     inv_23_timestamps_may_leave_gaps_up_to_the_largest,
     inv_23_a_store_that_is_numbered_by_its_caller_numbers_nothing,
+    inv_23_the_largest_timestamp_can_be_given,
     inv_24_a_batch_is_one_commit,
     inv_24_every_commit_takes_its_timestamp,
     inv_25_the_current_state_is_the_newest_of_history,
@@ -24,7 +25,7 @@ suite!(
     inv_27_a_failed_compare_and_set_changes_nothing,
 );
 
-pub fn inv_17_the_last_write_of_a_key_in_a_batch_counts(place: &impl Place) {
+pub(crate) fn inv_17_the_last_write_of_a_key_in_a_batch_counts(place: &impl Place) {
     let storage = place.open();
     let writes = vec![
         set("b", "1"),
@@ -39,7 +40,14 @@ pub fn inv_17_the_last_write_of_a_key_in_a_batch_counts(place: &impl Place) {
     ];
     storage.write_batch(writes).expect("commit");
     storage
-        .write_batch(vec![delete("a"), set("a", "5"), delete("a"), set("a", "4")])
+        .write_batch(vec![
+            delete("a"),
+            set("a", "5"),
+            delete("a"),
+            set("a", "4"),
+            set("e", "1"),
+            delete("e"),
+        ])
         .expect("commit");
     place.settle(storage, |storage| {
         let first = [row("a", "2"), row("b", "3"), row("d", "2")];
@@ -48,10 +56,11 @@ pub fn inv_17_the_last_write_of_a_key_in_a_batch_counts(place: &impl Place) {
         assert_eq!(versions(storage, "b"), ["1.. 3"]);
         assert_eq!(versions(storage, "c"), [""; 0]);
         assert_eq!(versions(storage, "d"), ["1.. 2"]);
+        assert_eq!(versions(storage, "e"), [""; 0]);
     });
 }
 
-pub fn inv_18_deletes_always_succeed_and_keys_come_back(place: &impl Place) {
+pub(crate) fn inv_18_deletes_always_succeed_and_keys_come_back(place: &impl Place) {
     let storage = place.open();
     let steps = [
         storage.delete(b"k"),         // 1: it never was
@@ -92,7 +101,7 @@ pub fn inv_18_deletes_always_succeed_and_keys_come_back(place: &impl Place) {
     });
 }
 
-pub fn inv_23_nothing_is_written_into_the_past(place: &impl Place) {
+pub(crate) fn inv_23_nothing_is_written_into_the_past(place: &impl Place) {
     let storage = place.open();
     storage
         .commit_at(at(10), vec![set("k", "ten")])
@@ -111,7 +120,7 @@ pub fn inv_23_nothing_is_written_into_the_past(place: &impl Place) {
     assert_eq!(storage.set(b"k", b"eleven").expect("set"), at(11));
 }
 
-pub fn inv_23_timestamps_may_leave_gaps_up_to_the_largest(place: &impl Place) {
+pub(crate) fn inv_23_timestamps_may_leave_gaps_up_to_the_largest(place: &impl Place) {
     let storage = place.open();
     let commits = [5, 6, 1_000, 1 << 40, u64::MAX - 2];
     for timestamp in commits {
@@ -149,7 +158,33 @@ pub fn inv_23_timestamps_may_leave_gaps_up_to_the_largest(place: &impl Place) {
     assert_eq!(storage.get(b"k").expect("get"), Some(bytes("last")));
 }
 
-pub fn inv_23_a_store_that_is_numbered_by_its_caller_numbers_nothing(place: &impl Place) {
+pub(crate) fn inv_23_the_largest_timestamp_can_be_given(place: &impl Place) {
+    let storage = place.open();
+    assert_eq!(kind(storage.commit_at(at(u64::MAX), vec![])), "invalid");
+    let largest = storage
+        .commit_at(Timestamp::MAX, vec![set("k", "v")])
+        .expect("commit");
+    assert_eq!(largest, Timestamp::MAX);
+    place.settle(storage, |storage| {
+        assert_eq!(
+            storage.get_at(b"k", Timestamp::MAX).expect("get_at"),
+            Some(bytes("v"))
+        );
+        assert_eq!(
+            storage.get_at(b"k", at(u64::MAX - 2)).expect("get_at"),
+            None
+        );
+        assert_eq!(
+            storage
+                .history(b"k", at(0), at(u64::MAX))
+                .expect("history")
+                .count(),
+            1
+        );
+    });
+}
+
+pub(crate) fn inv_23_a_store_that_is_numbered_by_its_caller_numbers_nothing(place: &impl Place) {
     let storage = place.open_numbered(TimestampSource::CallerGiven);
     assert_eq!(kind(storage.set(b"k", b"v")), "invalid");
     assert_eq!(kind(storage.delete(b"k")), "invalid");
@@ -172,7 +207,7 @@ pub fn inv_23_a_store_that_is_numbered_by_its_caller_numbers_nothing(place: &imp
     assert_eq!(storage.get(b"k").expect("get"), Some(bytes("v")));
 }
 
-pub fn inv_24_a_batch_is_one_commit(place: &impl Place) {
+pub(crate) fn inv_24_a_batch_is_one_commit(place: &impl Place) {
     let storage = place.open();
     let keys: Vec<_> = (0..50).map(|number| format!("key{number:02}")).collect();
     for round in ["one", "two"] {
@@ -192,7 +227,7 @@ pub fn inv_24_a_batch_is_one_commit(place: &impl Place) {
     });
 }
 
-pub fn inv_24_every_commit_takes_its_timestamp(place: &impl Place) {
+pub(crate) fn inv_24_every_commit_takes_its_timestamp(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     assert_eq!(storage.write_batch(vec![]).expect("an empty batch"), at(1));
@@ -227,7 +262,7 @@ pub fn inv_24_every_commit_takes_its_timestamp(place: &impl Place) {
     );
 }
 
-pub fn inv_25_the_current_state_is_the_newest_of_history(place: &impl Place) {
+pub(crate) fn inv_25_the_current_state_is_the_newest_of_history(place: &impl Place) {
     let storage = place.open();
     for column in 1..=WORLD.last() {
         WORLD.play_to(&storage, column);
@@ -257,7 +292,7 @@ pub fn inv_25_the_current_state_is_the_newest_of_history(place: &impl Place) {
     });
 }
 
-pub fn inv_26_a_range_delete_deletes_each_key_that_is_live(place: &impl Place) {
+pub(crate) fn inv_26_a_range_delete_deletes_each_key_that_is_live(place: &impl Place) {
     let storage = place.open();
     let keys = ["a", "b", "b\0", "c", "d", "e"];
     storage
@@ -291,7 +326,7 @@ pub fn inv_26_a_range_delete_deletes_each_key_that_is_live(place: &impl Place) {
     });
 }
 
-pub fn inv_27_compare_and_set_looks_at_the_newest_value(place: &impl Place) {
+pub(crate) fn inv_27_compare_and_set_looks_at_the_newest_value(place: &impl Place) {
     let storage = place.open();
     let cas = |expected: Option<&str>, new: Option<&str>| {
         storage.compare_and_set(b"k", expected.map(str::as_bytes), new.map(str::as_bytes))
@@ -310,7 +345,7 @@ pub fn inv_27_compare_and_set_looks_at_the_newest_value(place: &impl Place) {
     });
 }
 
-pub fn inv_27_a_failed_compare_and_set_changes_nothing(place: &impl Place) {
+pub(crate) fn inv_27_a_failed_compare_and_set_changes_nothing(place: &impl Place) {
     let storage = place.open();
     storage.set(b"k", b"one").expect("set");
     storage.set(b"other", b"x").expect("set");

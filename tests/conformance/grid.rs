@@ -8,10 +8,10 @@ use crate::support::{Row, all_at, at, bytes, delete, kind, reversed, rows, set};
 /// One line for each key; the column is the timestamp, from 0. A letter is the value that the key
 /// has then, a dot means that it does not exist. Where the letter changes, a commit wrote.
 #[derive(Clone, Copy)]
-pub struct Grid(pub &'static [(&'static str, &'static str)]);
+pub(crate) struct Grid(pub(crate) &'static [(&'static str, &'static str)]);
 
 /// Keys that begin late, end early, come back, are overwritten at once, or never exist.
-pub const WORLD: Grid = Grid(&[
+pub(crate) const WORLD: Grid = Grid(&[
     //         0123456789ABC
     ("ant", ".aaabbbcccccd"),
     ("antelope", "..ab..cc..dd."),
@@ -22,28 +22,29 @@ pub const WORLD: Grid = Grid(&[
     ("fox", ".a.b.c.d.e.f."),
     ("gnu", "............a"),
     ("hen", ".a..........."),
+    ("ibis", ".aa.bbbbbbbbb"),
 ]);
 
 impl Grid {
     /// The last column.
-    pub fn last(self) -> u64 {
+    pub(crate) fn last(self) -> u64 {
         self.0[0].1.len() as u64 - 1
     }
 
     /// The value of a line at a timestamp.
-    pub fn value(line: &str, at: u64) -> Option<Vec<u8>> {
+    pub(crate) fn value(line: &str, at: u64) -> Option<Vec<u8>> {
         let letter = line.as_bytes()[usize::try_from(at).expect("a column")];
         (letter != b'.').then(|| vec![letter])
     }
 
     /// The state at a timestamp, in key order.
-    pub fn state(self, at: u64) -> Vec<Row> {
+    pub(crate) fn state(self, at: u64) -> Vec<Row> {
         let live = |(key, line): &(&str, &str)| Some((bytes(key), Self::value(line, at)?));
         self.0.iter().filter_map(live).collect()
     }
 
     /// The writes of the commit at a timestamp.
-    pub fn writes(self, at: u64) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    pub(crate) fn writes(self, at: u64) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let changed = |(key, line): &(&str, &str)| {
             let new = Self::value(line, at);
             (new != Self::value(line, at - 1)).then(|| match new {
@@ -55,12 +56,12 @@ impl Grid {
     }
 
     /// Commits every column.
-    pub fn play(self, storage: &impl Storage) {
+    pub(crate) fn play(self, storage: &impl Storage) {
         self.play_to(storage, self.last());
     }
 
     /// Commits the columns up to one.
-    pub fn play_to(self, storage: &impl Storage, last: u64) {
+    pub(crate) fn play_to(self, storage: &impl Storage, last: u64) {
         for column in storage.visible().get() + 1..=last {
             let timestamp = storage.write_batch(self.writes(column)).expect("a commit");
             assert_eq!(timestamp, at(column));
@@ -68,13 +69,13 @@ impl Grid {
     }
 
     /// Checks every way to read every timestamp from `first` on.
-    pub fn check_from(self, storage: &impl Storage, first: u64) {
+    pub(crate) fn check_from(self, storage: &impl Storage, first: u64) {
         (first..=storage.visible().get()).for_each(|column| self.check_at(storage, column));
         self.check_latest(storage);
     }
 
     /// Checks every way to read one timestamp.
-    pub fn check_at(self, storage: &impl Storage, column: u64) {
+    pub(crate) fn check_at(self, storage: &impl Storage, column: u64) {
         let timestamp = at(column);
         let state = self.state(column);
         let keys: Vec<&[u8]> = self.0.iter().map(|(key, _)| key.as_bytes()).collect();
@@ -151,7 +152,7 @@ impl Grid {
     }
 
     /// Checks that a timestamp is refused, by every way to read it, with the floor in the error.
-    pub fn check_pruned(self, storage: &impl Storage, column: u64) {
+    pub(crate) fn check_pruned(self, storage: &impl Storage, column: u64) {
         let timestamp = at(column);
         let floor = storage.floor();
         let wanted = sapwood::ErrorKind::Pruned {
@@ -193,6 +194,6 @@ fn check_view(view: &impl ReadView, keys: &[&[u8]], values: &[Option<Vec<u8>>], 
 }
 
 /// The timestamps of a grid, for tests that go over all of them.
-pub fn columns(grid: Grid) -> impl Iterator<Item = Timestamp> {
+pub(crate) fn columns(grid: Grid) -> impl Iterator<Item = Timestamp> {
     (0..=grid.last()).map(at)
 }

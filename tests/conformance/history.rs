@@ -43,7 +43,7 @@ fn plain(version: sapwood::Result<Version>) -> (u64, Option<u64>, Vec<u8>) {
     )
 }
 
-pub fn inv_19_history_lists_every_version_newest_first(place: &impl Place) {
+pub(crate) fn inv_19_history_lists_every_version_newest_first(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     assert_eq!(
@@ -64,7 +64,7 @@ pub fn inv_19_history_lists_every_version_newest_first(place: &impl Place) {
     });
 }
 
-pub fn inv_19_a_key_that_never_was_has_no_history(place: &impl Place) {
+pub(crate) fn inv_19_a_key_that_never_was_has_no_history(place: &impl Place) {
     let storage = place.open();
     storage.set(b"b", b"1").expect("set");
     storage.set(b"b", b"2").expect("set");
@@ -81,7 +81,7 @@ fn alive_in(version: &(u64, Option<u64>, Vec<u8>), from: u64, to: u64) -> bool {
     from < to && version.0 < to && version.1.is_none_or(|end| end > from)
 }
 
-pub fn inv_20_a_window_holds_what_was_alive_in_it(place: &impl Place) {
+pub(crate) fn inv_20_a_window_holds_what_was_alive_in_it(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     place.settle(storage, |storage| {
@@ -122,7 +122,7 @@ pub fn inv_20_a_window_holds_what_was_alive_in_it(place: &impl Place) {
     });
 }
 
-pub fn inv_20_a_limit_takes_the_first_versions_from_either_end(place: &impl Place) {
+pub(crate) fn inv_20_a_limit_takes_the_first_versions_from_either_end(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     place.settle(storage, |storage| {
@@ -144,7 +144,7 @@ pub fn inv_20_a_limit_takes_the_first_versions_from_either_end(place: &impl Plac
     });
 }
 
-pub fn inv_20_both_ends_of_a_history_meet_once(place: &impl Place) {
+pub(crate) fn inv_20_both_ends_of_a_history_meet_once(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     place.settle(storage, |storage| {
@@ -170,7 +170,7 @@ pub fn inv_20_both_ends_of_a_history_meet_once(place: &impl Place) {
     });
 }
 
-pub fn inv_21_history_does_not_depend_on_where_it_lies(place: &impl Place) {
+pub(crate) fn inv_21_history_does_not_depend_on_where_it_lies(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     // Every column somewhere else: compacted, in files of their own, and the newest in memory.

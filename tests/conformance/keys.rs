@@ -62,7 +62,7 @@ fn write_awkward_keys(storage: &impl Storage) {
     storage.write_batch(deleted).expect("commit");
 }
 
-pub fn inv_04_awkward_keys_stay_distinct_and_ordered(place: &impl Place) {
+pub(crate) fn inv_04_awkward_keys_stay_distinct_and_ordered(place: &impl Place) {
     let storage = place.open();
     write_awkward_keys(&storage);
     assert!(AWKWARD.is_sorted());
@@ -71,7 +71,9 @@ pub fn inv_04_awkward_keys_stay_distinct_and_ordered(place: &impl Place) {
             let mut state: Vec<_> = AWKWARD.iter().map(|key| row(key, [2])).collect();
             if timestamp < 4 {
                 let value = u8::try_from(timestamp - 1).expect("a round");
-                state.iter_mut().for_each(|row| row.1 = vec![value]);
+                for row in &mut state {
+                    row.1 = vec![value];
+                }
             } else {
                 let mut index = 0;
                 state.retain(|_| {
@@ -105,7 +107,7 @@ pub fn inv_04_awkward_keys_stay_distinct_and_ordered(place: &impl Place) {
 
 /// A version's place is made of the key and a timestamp: keys whose tails look like one, or like
 /// the marks around one, must not be taken for a version of the key before.
-pub fn inv_04_keys_that_end_like_a_timestamp_stay_apart(place: &impl Place) {
+pub(crate) fn inv_04_keys_that_end_like_a_timestamp_stay_apart(place: &impl Place) {
     let storage = place.open();
     let mut keys = vec![bytes("k")];
     for timestamp in [0u64, 1, 2, 3, u64::MAX - 2, u64::MAX] {
@@ -138,7 +140,7 @@ pub fn inv_04_keys_that_end_like_a_timestamp_stay_apart(place: &impl Place) {
     });
 }
 
-pub fn inv_04_histories_of_neighbouring_keys_do_not_mix(place: &impl Place) {
+pub(crate) fn inv_04_histories_of_neighbouring_keys_do_not_mix(place: &impl Place) {
     let storage = place.open();
     write_awkward_keys(&storage);
     place.settle(storage, |storage| {
@@ -150,7 +152,7 @@ pub fn inv_04_histories_of_neighbouring_keys_do_not_mix(place: &impl Place) {
     });
 }
 
-pub fn inv_06_the_empty_key_is_a_key(place: &impl Place) {
+pub(crate) fn inv_06_the_empty_key_is_a_key(place: &impl Place) {
     let storage = place.open();
     storage.set(b"", b"nobody").expect("set");
     storage.set(b"\0", b"zero").expect("set");
@@ -171,7 +173,7 @@ pub fn inv_06_the_empty_key_is_a_key(place: &impl Place) {
     });
 }
 
-pub fn inv_09_a_prefix_holds_what_begins_with_it(place: &impl Place) {
+pub(crate) fn inv_09_a_prefix_holds_what_begins_with_it(place: &impl Place) {
     let storage = place.open();
     storage
         .write_batch(AWKWARD.iter().map(|key| set(key, "1")).collect())

@@ -14,7 +14,7 @@ suite!(
     after_close_every_call_is_refused,
 );
 
-pub fn inv_42_timestamps_go_on_after_reopening(place: &impl Place) {
+pub(crate) fn inv_42_timestamps_go_on_after_reopening(place: &impl Place) {
     let mut storage = place.open();
     for number in 1..=5 {
         assert_eq!(storage.set(b"k", b"v").expect("set"), at(2 * number - 1));
@@ -29,7 +29,7 @@ pub fn inv_42_timestamps_go_on_after_reopening(place: &impl Place) {
     assert_eq!(storage.set(b"k", b"v").expect("set"), at(11));
 }
 
-pub fn inv_42_reopening_again_and_again_changes_nothing(place: &impl Place) {
+pub(crate) fn inv_42_reopening_again_and_again_changes_nothing(place: &impl Place) {
     let mut storage = place.open();
     WORLD.play(&storage);
     storage
@@ -46,7 +46,7 @@ pub fn inv_42_reopening_again_and_again_changes_nothing(place: &impl Place) {
     }
 }
 
-pub fn clones_and_engines_are_the_same_store(place: &impl Place) {
+pub(crate) fn clones_and_engines_are_the_same_store(place: &impl Place) {
     let storage = place.open();
     let (clone, engine) = (storage.clone(), Engine::new(&storage));
     let other = engine.clone();
@@ -66,7 +66,7 @@ pub fn clones_and_engines_are_the_same_store(place: &impl Place) {
     );
 }
 
-pub fn after_close_every_call_is_refused(place: &impl Place) {
+pub(crate) fn after_close_every_call_is_refused(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     let engine = Engine::new(&storage);

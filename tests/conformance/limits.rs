@@ -1,7 +1,7 @@
 //! Sizes: at their limits and one above, on every path.
 
 use sapwood::{
-    Batch, CommitOptions, Engine, ReadView, Storage,
+    Batch, CommitOptions, Engine, PinOptions, ReadView, Storage,
     limits::{BATCH_MAX_BYTES, KEY_MAX_BYTES, PIN_NAME_MAX_BYTES, VALUE_MAX_BYTES},
 };
 
@@ -15,7 +15,7 @@ suite!(
     inv_50_a_pin_has_a_name_of_some_length,
 );
 
-pub fn inv_06_a_key_at_its_limit_is_a_key_and_a_longer_one_is_refused(place: &impl Place) {
+pub(crate) fn inv_06_a_key_at_its_limit_is_a_key_and_a_longer_one_is_refused(place: &impl Place) {
     let storage = place.open();
     // Zeros are the worst case: each takes two bytes where it lies.
     let (longest, sibling) = (vec![0; KEY_MAX_BYTES], vec![0xFF; KEY_MAX_BYTES]);
@@ -61,7 +61,7 @@ pub fn inv_06_a_key_at_its_limit_is_a_key_and_a_longer_one_is_refused(place: &im
     });
 }
 
-pub fn inv_28_values_of_every_size_behave_alike(place: &impl Place) {
+pub(crate) fn inv_28_values_of_every_size_behave_alike(place: &impl Place) {
     let storage = place.open();
     let sizes = [0, 1, 100, 4 << 10, 64 << 10, 1 << 20, 5 << 20];
     let value = |size: usize, round: u8| {
@@ -93,7 +93,7 @@ pub fn inv_28_values_of_every_size_behave_alike(place: &impl Place) {
     });
 }
 
-pub fn inv_28_a_value_over_its_limit_is_refused(place: &impl Place) {
+pub(crate) fn inv_28_a_value_over_its_limit_is_refused(place: &impl Place) {
     let storage = place.open();
     let mut value = vec![0; VALUE_MAX_BYTES + 1];
     assert_eq!(kind(storage.set(b"k", &value)), "too_large");
@@ -108,7 +108,7 @@ pub fn inv_28_a_value_over_its_limit_is_refused(place: &impl Place) {
     assert!(storage.get(b"k").expect("get") == Some(value));
 }
 
-pub fn inv_28_a_batch_over_its_limit_is_refused(place: &impl Place) {
+pub(crate) fn inv_28_a_batch_over_its_limit_is_refused(place: &impl Place) {
     let storage = place.open();
     let zeros = |key: &str, size: usize| (bytes(key), Some(vec![0; size]));
     let mut writes: Vec<_> = (0..8)
@@ -125,10 +125,10 @@ pub fn inv_28_a_batch_over_its_limit_is_refused(place: &impl Place) {
     assert_eq!(storage.scan(b"").expect("scan"), []);
 }
 
-pub fn inv_50_a_pin_has_a_name_of_some_length(place: &impl Place) {
+pub(crate) fn inv_50_a_pin_has_a_name_of_some_length(place: &impl Place) {
     let storage = place.open();
     let longest = "p".repeat(PIN_NAME_MAX_BYTES);
-    let pin = |name: &str| storage.pin(name, at(0), Default::default());
+    let pin = |name: &str| storage.pin(name, at(0), PinOptions::default());
     assert_eq!(kind(pin("")), "invalid");
     assert_eq!(kind(pin(&format!("{longest}p"))), "invalid");
     assert_eq!(pin(&longest).expect("at the limit").name, longest);

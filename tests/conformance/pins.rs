@@ -34,13 +34,13 @@ fn unpin(storage: &impl Storage, timestamp: u64) {
     storage.unpin(&timestamp.to_string()).expect("unpin");
 }
 
-pub fn inv_47_a_pinned_state_is_read_after_pruning(place: &impl Place) {
+pub(crate) fn inv_47_a_pinned_state_is_read_after_pruning(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     let pinned = [0, 1, 4, 5];
-    pinned
-        .iter()
-        .for_each(|timestamp| pin(&storage, *timestamp));
+    for timestamp in pinned {
+        pin(&storage, timestamp);
+    }
     storage.prune_before(at(8)).expect("prune");
     place.settle(storage, |storage| {
         for column in 0..8 {
@@ -54,31 +54,32 @@ pub fn inv_47_a_pinned_state_is_read_after_pruning(place: &impl Place) {
     });
 }
 
-pub fn inv_47_a_pinned_state_is_whole_right_after_each_prune(place: &impl Place) {
+pub(crate) fn inv_47_a_pinned_state_is_whole_right_after_each_prune(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     let pinned = [1, 3, 6, 7, 11];
-    pinned
-        .iter()
-        .for_each(|timestamp| pin(&storage, *timestamp));
+    for timestamp in pinned {
+        pin(&storage, timestamp);
+    }
     for floor in 1..=WORLD.last() {
         storage.prune_before(at(floor)).expect("prune");
-        pinned
-            .iter()
-            .for_each(|timestamp| WORLD.check_at(&storage, *timestamp));
+        for timestamp in pinned {
+            WORLD.check_at(&storage, timestamp);
+        }
         WORLD.check_from(&storage, floor);
     }
     for gone in pinned {
         unpin(&storage, gone);
         storage.prune_before(storage.floor()).expect("prune");
         WORLD.check_pruned(&storage, gone);
-        let left = pinned.iter().filter(|timestamp| **timestamp > gone);
-        left.for_each(|timestamp| WORLD.check_at(&storage, *timestamp));
+        for left in pinned.into_iter().filter(|timestamp| *timestamp > gone) {
+            WORLD.check_at(&storage, left);
+        }
     }
 }
 
 /// The version that a pin does not see may have been pruned: that is no sign of a loss.
-pub fn inv_47_a_key_that_a_pin_does_not_see_is_absent_not_lost(place: &impl Place) {
+pub(crate) fn inv_47_a_key_that_a_pin_does_not_see_is_absent_not_lost(place: &impl Place) {
     let storage = place.open();
     storage.set(b"other", b"1").expect("set"); // 1, pinned
     storage.set(b"back", b"2").expect("set"); // 2
@@ -101,7 +102,7 @@ pub fn inv_47_a_key_that_a_pin_does_not_see_is_absent_not_lost(place: &impl Plac
     });
 }
 
-pub fn inv_48_a_pin_keeps_exactly_what_it_sees(place: &impl Place) {
+pub(crate) fn inv_48_a_pin_keeps_exactly_what_it_sees(place: &impl Place) {
     let storage = place.open();
     for value in 1..=10 {
         storage
@@ -126,7 +127,7 @@ pub fn inv_48_a_pin_keeps_exactly_what_it_sees(place: &impl Place) {
     });
 }
 
-pub fn inv_48_what_only_a_pin_held_goes_once_it_is_gone(place: &impl Place) {
+pub(crate) fn inv_48_what_only_a_pin_held_goes_once_it_is_gone(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     pin(&storage, 4);
@@ -154,7 +155,7 @@ pub fn inv_48_what_only_a_pin_held_goes_once_it_is_gone(place: &impl Place) {
     });
 }
 
-pub fn inv_48_history_lists_what_can_be_read_not_what_is_stored(place: &impl Place) {
+pub(crate) fn inv_48_history_lists_what_can_be_read_not_what_is_stored(place: &impl Place) {
     let storage = place.open();
     for value in 1..=10 {
         storage
@@ -176,7 +177,7 @@ pub fn inv_48_history_lists_what_can_be_read_not_what_is_stored(place: &impl Pla
     assert_eq!(oldest.expect("one").expect("a version").start, at(9));
 }
 
-pub fn inv_31_a_snapshot_at_a_pin_outlives_it(place: &impl Place) {
+pub(crate) fn inv_31_a_snapshot_at_a_pin_outlives_it(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -218,7 +219,7 @@ pub fn inv_31_a_snapshot_at_a_pin_outlives_it(place: &impl Place) {
     assert!(report.rows_dropped > 0, "now nobody does: {report:?}");
 }
 
-pub fn inv_50_a_pin_is_granted_from_the_floor_to_the_visible_timestamp(place: &impl Place) {
+pub(crate) fn inv_50_a_pin_is_granted_from_the_floor_to_the_visible_timestamp(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     storage.prune_before(at(6)).expect("prune");
@@ -247,7 +248,7 @@ pub fn inv_50_a_pin_is_granted_from_the_floor_to_the_visible_timestamp(place: &i
     WORLD.check_at(&storage, 6);
 }
 
-pub fn inv_50_names_of_pins_are_unique(place: &impl Place) {
+pub(crate) fn inv_50_names_of_pins_are_unique(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     pin(&storage, 3);
@@ -267,7 +268,7 @@ pub fn inv_50_names_of_pins_are_unique(place: &impl Place) {
     pin(&storage, 3);
 }
 
-pub fn inv_50_two_pins_at_one_timestamp_hold_it_until_both_are_gone(place: &impl Place) {
+pub(crate) fn inv_50_two_pins_at_one_timestamp_hold_it_until_both_are_gone(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     for name in ["one", "other"] {
@@ -283,7 +284,7 @@ pub fn inv_50_two_pins_at_one_timestamp_hold_it_until_both_are_gone(place: &impl
     WORLD.check_pruned(&storage, 4);
 }
 
-pub fn inv_50_a_pin_that_has_expired_holds_nothing(place: &impl Place) {
+pub(crate) fn inv_50_a_pin_that_has_expired_holds_nothing(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -320,7 +321,7 @@ pub fn inv_50_a_pin_that_has_expired_holds_nothing(place: &impl Place) {
     WORLD.check_at(&storage, 5);
 }
 
-pub fn inv_51_pins_are_there_after_reopening(place: &impl Place) {
+pub(crate) fn inv_51_pins_are_there_after_reopening(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     for timestamp in [2, 3, 6] {

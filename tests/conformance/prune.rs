@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sapwood::{Engine, ErrorKind, ReadView, Storage};
+use sapwood::{Engine, ErrorKind, PinOptions, ReadView, Storage};
 
 use crate::{
     grid::{Grid, WORLD, columns},
@@ -57,7 +57,9 @@ fn bookkeeping_below(grid: Grid, floor: u64) -> u64 {
     floor + deletes.filter(|deleted| *deleted <= floor).count() as u64
 }
 
-pub fn inv_47_reads_from_the_floor_on_are_unchanged_and_below_it_refused(place: &impl Place) {
+pub(crate) fn inv_47_reads_from_the_floor_on_are_unchanged_and_below_it_refused(
+    place: &impl Place,
+) {
     let mut storage = place.open();
     WORLD.play(&storage);
     for floor in 1..=WORLD.last() {
@@ -70,7 +72,7 @@ pub fn inv_47_reads_from_the_floor_on_are_unchanged_and_below_it_refused(place: 
     }
 }
 
-pub fn inv_47_a_diff_from_the_floor_is_whole(place: &impl Place) {
+pub(crate) fn inv_47_a_diff_from_the_floor_is_whole(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     storage.prune_before(at(7)).expect("prune");
@@ -93,7 +95,7 @@ pub fn inv_47_a_diff_from_the_floor_is_whole(place: &impl Place) {
     });
 }
 
-pub fn inv_48_exactly_what_nobody_can_read_is_dropped(place: &impl Place) {
+pub(crate) fn inv_48_exactly_what_nobody_can_read_is_dropped(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     let ended = ended(WORLD);
@@ -116,7 +118,7 @@ pub fn inv_48_exactly_what_nobody_can_read_is_dropped(place: &impl Place) {
     assert_eq!(rows, 0);
 }
 
-pub fn inv_48_the_version_that_the_floor_sees_stays_however_old(place: &impl Place) {
+pub(crate) fn inv_48_the_version_that_the_floor_sees_stays_however_old(place: &impl Place) {
     let storage = place.open();
     storage
         .write_batch(vec![set("old", "1"), set("ended", "1")])
@@ -138,7 +140,9 @@ pub fn inv_48_the_version_that_the_floor_sees_stays_however_old(place: &impl Pla
 
 /// The versions of a key, its deletes and the keys around it are put in files of their own, which
 /// are pruned in parts: no order of that brings a deleted key back.
-pub fn inv_49_a_deleted_key_stays_deleted_whichever_files_its_versions_are_in(place: &impl Place) {
+pub(crate) fn inv_49_a_deleted_key_stays_deleted_whichever_files_its_versions_are_in(
+    place: &impl Place,
+) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     for round in 0..6 {
@@ -172,7 +176,7 @@ pub fn inv_49_a_deleted_key_stays_deleted_whichever_files_its_versions_are_in(pl
 
 /// The row that says when a key was deleted is the same one each time: pruning an old time must not
 /// take the new one with it.
-pub fn inv_49_a_key_that_is_deleted_again_is_read_before_that(place: &impl Place) {
+pub(crate) fn inv_49_a_key_that_is_deleted_again_is_read_before_that(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     storage.set(b"k", b"first").expect("set"); // 1
@@ -205,7 +209,7 @@ pub fn inv_49_a_key_that_is_deleted_again_is_read_before_that(place: &impl Place
     });
 }
 
-pub fn inv_50_a_floor_never_goes_down(place: &impl Place) {
+pub(crate) fn inv_50_a_floor_never_goes_down(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     assert_eq!(storage.prune_before(at(0)).expect("prune").floor, at(0));
@@ -227,7 +231,7 @@ pub fn inv_50_a_floor_never_goes_down(place: &impl Place) {
     WORLD.check_pruned(&storage, 6);
 }
 
-pub fn inv_50_a_prune_above_the_visible_timestamp_is_not_yet(place: &impl Place) {
+pub(crate) fn inv_50_a_prune_above_the_visible_timestamp_is_not_yet(place: &impl Place) {
     let storage = place.open();
     let wanted = ErrorKind::NotYet {
         requested: at(1),
@@ -242,12 +246,13 @@ pub fn inv_50_a_prune_above_the_visible_timestamp_is_not_yet(place: &impl Place)
     WORLD.check_from(&storage, 0);
 }
 
-pub fn inv_50_a_snapshot_holds_the_floor(place: &impl Place) {
+pub(crate) fn inv_50_a_snapshot_holds_the_floor(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
     let (old, new) = (engine.at(at(4)).expect("at"), engine.at(at(9)).expect("at"));
     let clone = old.clone();
+    let again = engine.at(at(4)).expect("at");
     let oldest = |engine: &Engine| {
         engine
             .status()
@@ -272,6 +277,13 @@ pub fn inv_50_a_snapshot_holds_the_floor(place: &impl Place) {
     );
     drop(clone);
     let report = storage.prune_before(at(11)).expect("prune");
+    assert_eq!(
+        report.floor,
+        at(4),
+        "and so does another snapshot of the same state"
+    );
+    drop(again);
+    let report = storage.prune_before(at(11)).expect("prune");
     assert_eq!((report.floor, report.held_by), (at(9), Some(at(9))));
     let report = storage.prune_before(at(9)).expect("prune");
     assert_eq!(
@@ -286,7 +298,7 @@ pub fn inv_50_a_snapshot_holds_the_floor(place: &impl Place) {
     WORLD.check_from(&storage, 11);
 }
 
-pub fn inv_31_an_iterator_holds_the_floor(place: &impl Place) {
+pub(crate) fn inv_31_an_iterator_holds_the_floor(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -325,7 +337,7 @@ pub fn inv_31_an_iterator_holds_the_floor(place: &impl Place) {
     }
 }
 
-pub fn inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor(place: &impl Place) {
+pub(crate) fn inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -353,7 +365,7 @@ pub fn inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor(place: &impl P
     assert_eq!(storage.prune_before(at(12)).expect("prune").floor, at(12));
 }
 
-pub fn inv_51_the_floor_is_there_after_reopening(place: &impl Place) {
+pub(crate) fn inv_51_the_floor_is_there_after_reopening(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     storage.prune_before(at(5)).expect("prune");
@@ -370,7 +382,7 @@ pub fn inv_51_the_floor_is_there_after_reopening(place: &impl Place) {
     WORLD.check_from(&storage, 12);
 }
 
-pub fn inv_52_versions_of_one_key_over_many_files_are_pruned_rightly(place: &impl Place) {
+pub(crate) fn inv_52_versions_of_one_key_over_many_files_are_pruned_rightly(place: &impl Place) {
     const VERSIONS: u64 = 600;
     let storage = place.open();
     let engine = Engine::new(&storage);
@@ -388,7 +400,7 @@ pub fn inv_52_versions_of_one_key_over_many_files_are_pruned_rightly(place: &imp
     }
     engine.compact().expect("compact");
     storage
-        .pin("early", at(77), Default::default())
+        .pin("early", at(77), PinOptions::default())
         .expect("pin");
     for floor in [200, 201, 450, VERSIONS] {
         let report = storage.prune_before(at(floor)).expect("prune");
@@ -421,7 +433,7 @@ pub fn inv_52_versions_of_one_key_over_many_files_are_pruned_rightly(place: &imp
     );
 }
 
-pub fn inv_54_the_counts_are_those_of_a_recount_and_space_is_given_back(place: &impl Place) {
+pub(crate) fn inv_54_the_counts_are_those_of_a_recount_and_space_is_given_back(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     for round in 0..20u32 {
@@ -480,7 +492,7 @@ pub fn inv_54_the_counts_are_those_of_a_recount_and_space_is_given_back(place: &
     });
 }
 
-pub fn inv_55_everything_can_be_pruned(place: &impl Place) {
+pub(crate) fn inv_55_everything_can_be_pruned(place: &impl Place) {
     let storage = place.open();
     let nothing = storage.prune_before(at(0)).expect("of an empty store");
     assert_eq!((nothing.floor, nothing.rows_before), (at(0), 0));

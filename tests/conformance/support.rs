@@ -7,10 +7,10 @@ use sapwood::{
 };
 
 /// A key and its value.
-pub type Row = (Vec<u8>, Vec<u8>);
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
 /// A place for one store.
-pub trait Place {
+pub(crate) trait Place {
     /// The storage under test.
     type Storage: Storage + Clone + 'static;
 
@@ -41,10 +41,10 @@ pub trait Place {
 }
 
 /// Memory: a store ends with its last handle.
-pub struct InMemory;
+pub(crate) struct InMemory;
 
 impl InMemory {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self
     }
 }
@@ -63,11 +63,11 @@ impl Place for InMemory {
 
 /// A directory of its own, with a database of tiny files.
 #[cfg(feature = "rocksdb-storage")]
-pub struct OnRocksDB(tempfile::TempDir);
+pub(crate) struct OnRocksDB(tempfile::TempDir);
 
 #[cfg(feature = "rocksdb-storage")]
 impl OnRocksDB {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 }
@@ -107,30 +107,30 @@ macro_rules! suite {
     };
 }
 
-pub fn at(number: u64) -> Timestamp {
+pub(crate) fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
 }
 
-pub fn bytes(text: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn bytes(text: impl AsRef<[u8]>) -> Vec<u8> {
     text.as_ref().to_vec()
 }
 
-pub fn row(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Row {
+pub(crate) fn row(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Row {
     (bytes(key), bytes(value))
 }
 
 /// A write of a batch.
-pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
+pub(crate) fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
     (bytes(key), Some(bytes(value)))
 }
 
 /// A write of a batch.
-pub fn delete(key: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
+pub(crate) fn delete(key: impl AsRef<[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
     (bytes(key), None)
 }
 
 /// The rows that an iterator gives, in its order.
-pub fn rows(rows: impl Iterator<Item = Result<(sapwood::Key, sapwood::Value)>>) -> Vec<Row> {
+pub(crate) fn rows(rows: impl Iterator<Item = Result<(sapwood::Key, sapwood::Value)>>) -> Vec<Row> {
     rows.map(|row| {
         let (key, value) = row.expect("a row");
         (key.to_vec(), value.to_vec())
@@ -138,26 +138,26 @@ pub fn rows(rows: impl Iterator<Item = Result<(sapwood::Key, sapwood::Value)>>) 
     .collect()
 }
 
-pub fn keys(rows: &[Row]) -> Vec<&[u8]> {
+pub(crate) fn keys(rows: &[Row]) -> Vec<&[u8]> {
     rows.iter().map(|(key, _)| key.as_slice()).collect()
 }
 
-pub fn reversed(mut rows: Vec<Row>) -> Vec<Row> {
+pub(crate) fn reversed(mut rows: Vec<Row>) -> Vec<Row> {
     rows.reverse();
     rows
 }
 
 /// All rows at a timestamp.
-pub fn all_at(storage: &impl Storage, at: Timestamp) -> Iter {
+pub(crate) fn all_at(storage: &impl Storage, at: Timestamp) -> Iter {
     storage.range_at(KeyRange::all(), at)
 }
 
 /// The stable name of the kind of the error that this must be.
-pub fn kind<T: Debug>(result: Result<T>) -> &'static str {
+pub(crate) fn kind<T: Debug>(result: Result<T>) -> &'static str {
     error(result).kind().name()
 }
 
-pub fn error<T: Debug>(result: Result<T>) -> Error {
+pub(crate) fn error<T: Debug>(result: Result<T>) -> Error {
     match result {
         Ok(value) => panic!("this should have failed: {value:?}"),
         Err(error) => error,
@@ -165,7 +165,7 @@ pub fn error<T: Debug>(result: Result<T>) -> Error {
 }
 
 /// The versions of a key as `start..end value` (`start.. value` for the current one), newest first.
-pub fn versions(storage: &impl Storage, key: impl AsRef<[u8]>) -> Vec<String> {
+pub(crate) fn versions(storage: &impl Storage, key: impl AsRef<[u8]>) -> Vec<String> {
     let history = storage
         .history(key.as_ref(), Timestamp::ZERO, Timestamp::MAX)
         .expect("history");
@@ -176,7 +176,7 @@ pub fn versions(storage: &impl Storage, key: impl AsRef<[u8]>) -> Vec<String> {
 
 /// A version as [`versions`] gives it.
 #[expect(clippy::needless_pass_by_value, reason = "for use in map")]
-pub fn show(version: sapwood::Version) -> String {
+pub(crate) fn show(version: sapwood::Version) -> String {
     let end = version.end.map_or(String::new(), |end| end.to_string());
     format!("{}..{end} {}", version.start, version.value.escape_ascii())
 }

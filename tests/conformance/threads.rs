@@ -14,6 +14,8 @@ use crate::support::{Place, Row, all_at, at, bytes, delete, kind, rows, set};
 suite!(
     inv_32_what_is_written_together_is_seen_together,
     inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past,
+    inv_32_keys_that_go_are_read_rightly_in_the_past,
+    inv_32_a_scan_sees_no_delete_that_is_under_way,
     inv_43_what_is_read_is_visible,
     inv_24_writers_on_many_threads_take_turns,
     inv_53_pruning_while_keys_are_deleted_again_loses_nothing,
@@ -50,7 +52,7 @@ fn assert_whole(state: &[Row], keys: usize) {
 
 /// A writer sets three keys together, or deletes them together; pruning, flushing and every way to
 /// read go on beside it.
-pub fn inv_32_what_is_written_together_is_seen_together<P: Place>(place: &P) {
+pub(crate) fn inv_32_what_is_written_together_is_seen_together<P: Place>(place: &P) {
     let storage = place.open();
     let done = AtomicBool::new(false);
     let keys: [&[u8]; 3] = [b"left", b"middle", b"right"];
@@ -91,7 +93,7 @@ pub fn inv_32_what_is_written_together_is_seen_together<P: Place>(place: &P) {
             until(&done, || {
                 let snapshot = engine.snapshot().expect("snapshot");
                 let number = snapshot.timestamp().get();
-                let wanted = (number % 5 != 0).then(|| bytes(number.to_string()));
+                let wanted = (!number.is_multiple_of(5)).then(|| bytes(number.to_string()));
                 for key in keys {
                     let value = snapshot.get(key).expect("get").map(Vec::from);
                     assert_eq!(value, wanted, "at {number}");
@@ -114,7 +116,7 @@ pub fn inv_32_what_is_written_together_is_seen_together<P: Place>(place: &P) {
 
 /// A reader that looked for the row of a live key before it came back, and for that of its delete
 /// after, still finds the version that it asks for.
-pub fn inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past<P: Place>(place: &P) {
+pub(crate) fn inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past<P: Place>(place: &P) {
     let storage = place.open();
     storage
         .write_batch(vec![set("k", "first"), set("l", "first")])
@@ -154,8 +156,77 @@ pub fn inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past<P: Place>(pl
     });
 }
 
-/// The value is the number of its commit, so a read tells from when it is.
-pub fn inv_43_what_is_read_is_visible<P: Place>(place: &P) {
+/// Every key is deleted once, while readers ask for that very key as it was before.
+pub(crate) fn inv_32_keys_that_go_are_read_rightly_in_the_past<P: Place>(place: &P) {
+    let keys = 10 * COMMITS;
+    let storage = place.open();
+    let key = |number: u64| format!("key{number:06}");
+    storage
+        .write_batch((1..=keys).map(|n| set(key(n), "first")).collect())
+        .expect("commit");
+    let done = AtomicBool::new(false);
+    // The commit after the visible one deletes the key of that number.
+    let next = || key(storage.visible().get().min(keys));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            for number in 1..=keys {
+                storage.delete(key(number).as_bytes()).expect("delete");
+            }
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                let value = storage.get_at(next().as_bytes(), at(1)).expect("get_at");
+                assert_eq!(value, Some(bytes("first")));
+            });
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                let state = storage.scan_at(next().as_bytes(), at(1)).expect("scan_at");
+                assert_eq!(state.len(), 1);
+            });
+        });
+    });
+    assert_eq!(all_at(&storage, at(1)).count() as u64, keys);
+}
+
+/// Odd commits set two keys and even ones delete them: a state tells whether it is that of its
+/// timestamp.
+pub(crate) fn inv_32_a_scan_sees_no_delete_that_is_under_way<P: Place>(place: &P) {
+    let storage = place.open();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            for _ in 0..5 * COMMITS {
+                storage
+                    .write_batch(vec![set("a", "v"), set("b", "v")])
+                    .expect("commit");
+                storage
+                    .write_batch(vec![delete("a"), delete("b")])
+                    .expect("commit");
+            }
+        });
+        for _ in 0..3 {
+            scope.spawn(|| {
+                until(&done, || {
+                    let iter = storage.range(KeyRange::all());
+                    let timestamp = iter.timestamp().expect("it has begun");
+                    let wanted = if timestamp.get().is_multiple_of(2) {
+                        0
+                    } else {
+                        2
+                    };
+                    assert_eq!(rows(iter).len(), wanted, "at {timestamp}");
+                });
+            });
+        }
+    });
+}
+
+/// The value is the number of its commit, so a read tells from when it is. Every seventh commit
+/// deletes.
+pub(crate) fn inv_43_what_is_read_is_visible<P: Place>(place: &P) {
     let storage = place.open();
     let done = AtomicBool::new(false);
     let number = |value: &[u8]| -> u64 {
@@ -168,14 +239,18 @@ pub fn inv_43_what_is_read_is_visible<P: Place>(place: &P) {
         scope.spawn(|| {
             let _done = Done(&done);
             for commit in 1..=10 * COMMITS {
-                let timestamp = storage
-                    .set(b"k", commit.to_string().as_bytes())
-                    .expect("set");
-                let value = storage
-                    .get(b"k")
-                    .expect("get")
-                    .expect("it was just written");
-                assert_eq!((number(&value), timestamp), (commit, at(commit)));
+                if commit % 7 == 0 {
+                    storage.delete(b"k").expect("delete");
+                    assert_eq!(storage.get(b"k").expect("get"), None);
+                } else {
+                    let timestamp = storage.set(b"k", commit.to_string().as_bytes());
+                    assert_eq!(timestamp.expect("set"), at(commit));
+                    let value = storage
+                        .get(b"k")
+                        .expect("get")
+                        .expect("it was just written");
+                    assert_eq!(number(&value), commit);
+                }
             }
         });
         for _ in 0..2 {
@@ -184,8 +259,13 @@ pub fn inv_43_what_is_read_is_visible<P: Place>(place: &P) {
                 until(&done, || {
                     let before = storage.visible().get();
                     let value = storage.get(b"k").expect("get");
-                    let read = value.map_or(0, |value| number(&value));
                     let after = storage.visible().get();
+                    let Some(value) = value else {
+                        let absent = (before..=after).any(|number| number % 7 == 0);
+                        assert!(absent, "absent from {before} to {after}");
+                        return;
+                    };
+                    let read = number(&value);
                     assert!(
                         before <= read && read <= after,
                         "{before} <= {read} <= {after}"
@@ -198,7 +278,7 @@ pub fn inv_43_what_is_read_is_visible<P: Place>(place: &P) {
     });
 }
 
-pub fn inv_24_writers_on_many_threads_take_turns<P: Place>(place: &P) {
+pub(crate) fn inv_24_writers_on_many_threads_take_turns<P: Place>(place: &P) {
     const WRITERS: u64 = 4;
     const EACH: u64 = 50;
     let storage = place.open();
@@ -254,7 +334,7 @@ fn increment(storage: &impl Storage) -> Timestamp {
 
 /// While a prune goes over the times of old deletes, all keys come back and are deleted again: the
 /// new times must stay.
-pub fn inv_53_pruning_while_keys_are_deleted_again_loses_nothing<P: Place>(place: &P) {
+pub(crate) fn inv_53_pruning_while_keys_are_deleted_again_loses_nothing<P: Place>(place: &P) {
     const KEYS: usize = 1_500;
     let storage = place.open();
     let all: Vec<_> = (0..KEYS).map(|number| format!("key{number:05}")).collect();
@@ -286,7 +366,7 @@ pub fn inv_53_pruning_while_keys_are_deleted_again_loses_nothing<P: Place>(place
 }
 
 /// Commit N sets every key to N, so a read at any timestamp has one right answer, or `Pruned`.
-pub fn inv_53_pruning_beside_readers_and_writers_changes_no_answer<P: Place>(place: &P) {
+pub(crate) fn inv_53_pruning_beside_readers_and_writers_changes_no_answer<P: Place>(place: &P) {
     let storage = place.open();
     let done = AtomicBool::new(false);
     let keys: Vec<_> = (0..20).map(|number| format!("key{number:02}")).collect();
@@ -361,7 +441,7 @@ fn assert_pruned(error: &sapwood::Error, number: u64) {
 
 /// Pins are set on the newest state while pruning runs behind; each must find its state whole for
 /// as long as it holds.
-pub fn inv_53_pins_beside_pruning_keep_what_they_see<P: Place>(place: &P) {
+pub(crate) fn inv_53_pins_beside_pruning_keep_what_they_see<P: Place>(place: &P) {
     let storage = place.open();
     storage
         .write_batch(vec![set("a", "0"), set("b", "0")])
