@@ -1,4 +1,4 @@
-//! The versioned layout over a [`Backend`](crate::backend), and [`Storage`], what a runtime sees of
+//! The versioned layout over a backend, and [`Storage`], what a runtime sees of
 //! it.
 //!
 //! A version is stored with its end, not only its start; the current state lies apart from history.
