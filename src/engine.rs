@@ -163,6 +163,18 @@ impl Engine {
             .delete_range(&KeyRange::new(range), CommitOptions::default())
     }
 
+    /// The same, as the options say: at a block's height, say.
+    ///
+    /// # Errors
+    /// As [`Storage::delete_range`] and [`Storage::commit_at`].
+    pub fn delete_range_with(
+        &self,
+        range: impl RangeBounds<Vec<u8>>,
+        options: CommitOptions,
+    ) -> Result<CommitInfo> {
+        self.store.delete_range(&KeyRange::new(range), options)
+    }
+
     /// Sets a key to `new` (`None` deletes), if its newest value is `expected` (`None`: it does not
     /// exist).
     ///
@@ -187,6 +199,21 @@ impl Engine {
     ) -> Result<CommitInfo> {
         self.store
             .compare_and_set(key.as_ref(), expected, new, CommitOptions::default())
+    }
+
+    /// The same, as the options say: at a block's height, say.
+    ///
+    /// # Errors
+    /// As [`Storage::compare_and_set`] and [`Storage::commit_at`].
+    pub fn compare_and_set_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        options: CommitOptions,
+    ) -> Result<CommitInfo> {
+        self.store
+            .compare_and_set(key.as_ref(), expected, new, options)
     }
 
     /// The versions of a key that were alive at some time in `range`, newest first.

@@ -52,6 +52,10 @@ fn a_directory_of_other_things_is_refused_and_left_alone() {
         ".git",
         "CURRENT.txt",
         "database.db",
+        // Named like RocksDB's own, which it would take for garbage and delete.
+        "000007.sst",
+        "000007.log",
+        "app.log",
     ] {
         let directory = directory();
         fs::write(directory.path().join(name), "mine").expect("write");
@@ -90,6 +94,14 @@ fn configurations_that_cannot_be_right_are_refused() {
         },
         RocksDBConfig {
             write_buffer_size: 0,
+            ..good()
+        },
+        RocksDBConfig {
+            block_cache_size: 0,
+            ..good()
+        },
+        RocksDBConfig {
+            block_cache_size: usize::MAX,
             ..good()
         },
         RocksDBConfig {

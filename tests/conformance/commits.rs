@@ -205,6 +205,20 @@ pub(crate) fn inv_23_a_store_that_is_numbered_by_its_caller_numbers_nothing(plac
     assert_eq!(kind(storage.set(b"k", b"w")), "invalid");
     assert_eq!(storage.visible(), at(100));
     assert_eq!(storage.get(b"k").expect("get"), Some(bytes("v")));
+    let engine = Engine::new(&storage);
+    let height = |height| CommitOptions::default().at(at(height));
+    engine
+        .compare_and_set_with("k", Some(b"v"), Some(b"w"), height(200))
+        .expect("compare and set at a height");
+    engine
+        .delete_range_with(KeyRange::all(), height(300))
+        .expect("delete at a height");
+    assert_eq!(storage.visible(), at(300));
+    assert_eq!(
+        storage.get_at(b"k", at(200)).expect("get"),
+        Some(bytes("w"))
+    );
+    assert!(!storage.contains(b"k").expect("contains"));
 }
 
 pub(crate) fn inv_24_a_batch_is_one_commit(place: &impl Place) {

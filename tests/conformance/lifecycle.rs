@@ -74,6 +74,8 @@ pub(crate) fn after_close_every_call_is_refused(place: &impl Place) {
     let mut begun = all_at(&storage, at(5));
     begun.next().expect("a row").expect("a row");
     let mut diff = engine.diff(at(1), at(9)).expect("diff");
+    let mut history = engine.history("bee", ..).expect("history");
+    history.next().expect("a version").expect("a version");
     engine.close().expect("close");
     engine.close().expect("closing again is nothing");
     let new_iterator = kind(storage.range(KeyRange::all()).next().expect("an error"));
@@ -111,13 +113,14 @@ pub(crate) fn after_close_every_call_is_refused(place: &impl Place) {
         kind(snapshot.range(..).next().expect("an error")),
         kind(begun.next().expect("an error")),
         kind(diff.next().expect("an error")),
+        kind(history.next_back().expect("an error")),
     ];
-    assert_eq!(refused, ["closed"; 33]);
+    assert_eq!(refused, ["closed"; 34]);
     assert!(
-        begun.next().is_none() && diff.next().is_none(),
+        begun.next().is_none() && diff.next().is_none() && history.next().is_none(),
         "after an error they end"
     );
-    drop((snapshot, begun, diff, engine));
+    drop((snapshot, begun, diff, history, engine));
     let storage = place.reopen(storage);
     if storage.get(b"bee").is_ok() {
         WORLD.check_from(&storage, 0);

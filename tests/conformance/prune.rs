@@ -11,7 +11,8 @@ use crate::{
 
 suite!(
     inv_31_an_iterator_holds_the_floor,
-    inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor,
+    inv_31_a_history_keeps_its_list,
+    inv_31_a_diff_holds_the_floor,
     inv_47_reads_from_the_floor_on_are_unchanged_and_below_it_refused,
     inv_47_a_diff_from_the_floor_is_whole,
     inv_48_exactly_what_nobody_can_read_is_dropped,
@@ -337,7 +338,7 @@ pub(crate) fn inv_31_an_iterator_holds_the_floor(place: &impl Place) {
     }
 }
 
-pub(crate) fn inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor(place: &impl Place) {
+pub(crate) fn inv_31_a_history_keeps_its_list(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -348,6 +349,9 @@ pub(crate) fn inv_31_a_history_keeps_its_list_and_a_diff_holds_the_floor(place: 
     assert_eq!((report.floor, report.held_by), (at(12), None));
     engine.compact().expect("compact");
     assert_eq!((newest.start, history.count()), (at(12), 10));
+}
+
+pub(crate) fn inv_31_a_diff_holds_the_floor(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);

@@ -12,6 +12,9 @@ use crate::{
     sync::Arc,
 };
 
+/// RocksDB ends the process where the address space for its cache cannot be had.
+const BLOCK_CACHE_MAX_BYTES: usize = 1 << 40;
+
 pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Database> {
     check(config)?;
     let path = Path::new(&config.path);
@@ -57,6 +60,11 @@ fn check(config: &RocksDBConfig) -> Result<()> {
             "max_open_files must be -1 (all) or at least 1",
         ));
     }
+    if config.block_cache_size == 0 || config.block_cache_size > BLOCK_CACHE_MAX_BYTES {
+        return Err(Error::invalid(format!(
+            "block_cache_size must be from 1 to {BLOCK_CACHE_MAX_BYTES} bytes"
+        )));
+    }
     if config.write_buffer_size == 0 || config.target_file_size == 0 {
         return Err(Error::invalid(
             "write_buffer_size and target_file_size must not be 0",
@@ -97,7 +105,8 @@ fn check_ours(path: &Path) -> Result<()> {
     }
 }
 
-/// A directory without a database may be taken if it is empty, or holds the beginnings of one.
+/// A directory without a database may be taken if it is empty, or holds what is left of the making
+/// of one that was cut short.
 fn check_free(path: &Path) -> Result<()> {
     let unreadable = |source: std::io::Error| {
         Error::io(
@@ -108,13 +117,12 @@ fn check_free(path: &Path) -> Result<()> {
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let name = name.to_string_lossy();
+        // Not tables and logs: they hold data, and RocksDB would take those for its own to delete.
         let is_rocksdb = matches!(name.as_ref(), "LOCK" | "LOG" | "IDENTITY")
-            || ["MANIFEST-", "OPTIONS-", "LOG.old"]
+            || ["MANIFEST-", "OPTIONS-", "LOG.old."]
                 .iter()
                 .any(|start| name.starts_with(start))
-            || [".log", ".dbtmp", ".sst"]
-                .iter()
-                .any(|end| name.ends_with(end));
+            || name.ends_with(".dbtmp");
         if !is_rocksdb {
             return Err(Error::invalid(format!(
                 "the directory {} holds other things ({name}); a database needs one of its own",
