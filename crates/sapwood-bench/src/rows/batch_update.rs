@@ -2,8 +2,11 @@
 //! when every flush and compaction that is due is done. Against a raw `WriteBatch` of one row for
 //! each key.
 //!
-//! Ours reads the old row and keeps it: it does more. The memtables of both sides are small, 8 MiB,
-//! so that a round of a second meets flushes and compactions as often as hours of a larger one.
+//! Ours reads the old row and keeps it: it does more, and what it keeps is compacted with what is
+//! there already. A round updates as many keys as there are, so that every key has about as many
+//! versions in the end as there are rounds. The memtables of both sides are small, 8 MiB: data, memtable
+//! and history then stand to each other as in a store of many gigabytes with large ones, and every
+//! round meets flushes and compactions.
 
 use anyhow::Result;
 use sapwood::RocksDBConfig;
@@ -47,7 +50,7 @@ pub(super) fn run(bench: &Bench) -> Result<Measured> {
     raw.compact()?;
     let outcome = alternate(
         bench,
-        Work::Fixed(u64::from(bench.size.batches * BATCH_KEYS)),
+        Work::Fixed(u64::from(bench.size.keys)),
         &mut |work, round| {
             let updates = updates(bench, &data, round);
             Clock::Process.time(|| {
@@ -79,8 +82,8 @@ fn updates(bench: &Bench, data: &Data, round: u32) -> Writes {
 }
 
 fn ids(bench: &Bench, round: u32) -> Vec<u32> {
-    let updates = bench.size.batches * BATCH_KEYS;
-    zipf::uniform(bench.size.keys, updates as usize, u64::from(round))
+    let keys = bench.size.keys;
+    zipf::uniform(keys, keys as usize, u64::from(round))
 }
 
 /// The version of each key after all rounds.
