@@ -6,7 +6,7 @@
 //! - [`Storage`], with [`MemoryStorage`] and [`RocksDBStorage`]: the same as plain storage, for a
 //!   runtime that brings its own front door.
 //! - [`ReadView`]: what reading is, everywhere.
-//! - [`storage::visibility`] and [`storage::prune_rule`]: the two rules that all else serves.
+//! - [`storage::visibility`] and [`prune_rule`]: the two rules that all else serves.
 //! - [`codec`]: the bytes on disk.
 //!
 //! ```
@@ -40,6 +40,7 @@ mod config;
 mod engine;
 mod error;
 pub mod limits;
+pub mod prune_rule;
 mod read_view;
 mod snapshot;
 pub mod storage;
@@ -49,6 +50,7 @@ mod timestamp;
 pub use config::{Durability, RocksDBConfig, TimestampSource};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
+pub use prune_rule::PruneRule;
 pub use read_view::ReadView;
 pub use snapshot::Snapshot;
 #[cfg(feature = "rocksdb-storage")]

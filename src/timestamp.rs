@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
-
 /// A logical point in time: the number of a commit.
 ///
 /// Commits have strictly increasing timestamps, starting at 1. [`Timestamp::ZERO`] is before
@@ -19,9 +17,8 @@ use crate::error::{Error, Result};
 /// use sapwood::Timestamp;
 ///
 /// let height = Timestamp::new(42);
-/// assert_eq!(height.next()?.get(), 43);
+/// assert_eq!(height.next(), Some(Timestamp::new(43)));
 /// assert!(Timestamp::ZERO < height && height < Timestamp::MAX);
-/// # Ok::<(), sapwood::Error>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -42,19 +39,9 @@ impl Timestamp {
         self.0
     }
 
-    /// The timestamp directly after this one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) at [`Timestamp::MAX`] and above: the
-    /// timestamps are used up.
-    pub fn next(self) -> Result<Self> {
-        if self >= Self::MAX {
-            return Err(Error::invalid(format!(
-                "no timestamp is left above {self}; the largest is {}",
-                Self::MAX
-            )));
-        }
-        Ok(Self(self.0 + 1))
+    /// The timestamp directly after this one; `None` at [`Timestamp::MAX`] and above.
+    pub fn next(self) -> Option<Self> {
+        (self < Self::MAX).then(|| Self(self.0 + 1))
     }
 }
 
@@ -77,7 +64,7 @@ mod tests {
     #[test]
     fn timestamps_end_one_below_the_largest_u64() {
         assert_eq!(Timestamp::MAX.get(), u64::MAX - 1);
-        assert!(Timestamp::MAX.next().is_err());
-        assert_eq!(Timestamp::new(u64::MAX - 2).next().unwrap(), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.next(), None);
+        assert_eq!(Timestamp::new(u64::MAX - 2).next(), Some(Timestamp::MAX));
     }
 }

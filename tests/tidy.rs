@@ -66,7 +66,7 @@ fn is_test(path: &str) -> bool {
 }
 
 fn is_rule(path: &str) -> bool {
-    ["src/storage/visibility.rs", "src/storage/prune_rule.rs"].contains(&path)
+    ["src/storage/visibility.rs", "src/prune_rule.rs"].contains(&path)
 }
 
 fn root() -> &'static Path {

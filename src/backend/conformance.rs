@@ -10,7 +10,7 @@ use crate::{
     Timestamp,
     codec::{HistoryRow, key},
     config::Durability,
-    storage::PruneRule,
+    prune_rule::PruneRule,
 };
 
 /// Runs the whole suite; `open` makes an empty backend.

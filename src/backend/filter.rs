@@ -3,7 +3,7 @@
 use super::Keyspace;
 use crate::{
     codec::{DecodeError, HistoryRow, commit, deleted, key},
-    storage::PruneRule,
+    prune_rule::PruneRule,
 };
 
 /// Whether the rule lets a row of `keyspace` go.

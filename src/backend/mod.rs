@@ -22,7 +22,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{config::Durability, error::Result, storage::PruneRule};
+use crate::{config::Durability, error::Result, prune_rule::PruneRule};
 
 /// The named keyspaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

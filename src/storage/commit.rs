@@ -145,7 +145,12 @@ impl Store {
     /// The timestamp of the next commit.
     fn number(&self, last: Timestamp, given: Option<Timestamp>) -> Result<Timestamp> {
         match (given, self.options.timestamps) {
-            (None, TimestampSource::Engine) => last.next(),
+            (None, TimestampSource::Engine) => last.next().ok_or_else(|| {
+                Error::invalid(format!(
+                    "no timestamp is left above {last}; the largest is {}",
+                    Timestamp::MAX
+                ))
+            }),
             (None, TimestampSource::CallerGiven) => Err(Error::invalid(
                 "this store's commits are numbered by their caller; give a timestamp (commit_at)",
             )),

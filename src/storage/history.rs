@@ -4,9 +4,9 @@ use std::ops::{Bound, RangeBounds};
 
 use bytes::Bytes;
 
-use super::{batch::check_key, guards::Guard, lookup, prune_rule::PruneRule, store::Store};
+use super::{batch::check_key, guards::Guard, lookup, store::Store};
 use crate::{
-    Value,
+    PruneRule, Value,
     backend::{Access, Cursor, Keyspace, Scope},
     codec::key::{self, KeyBuffer},
     error::{Error, Result},

@@ -5,8 +5,9 @@
 
 use loom::thread;
 
-use super::{guards::Guards, prune_rule::PruneRule};
+use super::guards::Guards;
 use crate::{
+    PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Ordering},
     timestamp::Timestamp,
 };

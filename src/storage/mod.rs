@@ -7,7 +7,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`visibility`], [`prune_rule`] | the rules, as pure functions |
+//! | [`visibility`] | the read rules, as pure functions; the [prune rule](crate::prune_rule) lies below |
 //! | `lookup`, `walk` | the rules over a backend: a point, a range |
 //! | `commit` | the one way in |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
@@ -37,7 +37,6 @@ mod lookup;
 mod loom_tests;
 mod pins;
 mod prune;
-pub mod prune_rule;
 mod read;
 mod status;
 pub(crate) mod store;
@@ -47,6 +46,7 @@ mod walk;
 #[cfg(feature = "rocksdb-storage")]
 mod rocksdb;
 
+pub use crate::prune_rule::PruneRule;
 pub use batch::{Batch, CommitInfo, CommitOptions};
 pub use diff::{Change, Diff};
 pub(crate) use guards::Guard;
@@ -56,7 +56,6 @@ pub use iter::{Iter, Key, Value};
 pub use key_range::KeyRange;
 pub use pins::{Pin, PinOptions};
 pub use prune::PruneReport;
-pub use prune_rule::PruneRule;
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
 pub use status::{KeyspaceSize, Status};

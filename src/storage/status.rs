@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{
     guards::Guard,
-    prune_rule::PruneRule,
     store::Store,
     walk::{Direction, Walk},
 };
 use crate::{
+    PruneRule,
     backend::{Access, Cursor, Keyspace, Scope},
     codec::{DecodeError, HistoryRow, key},
     error::{Error, Result},

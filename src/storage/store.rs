@@ -18,7 +18,7 @@ use crate::{
     codec::{self, meta},
     config::{Durability, TimestampSource},
     error::{Error, Result},
-    storage::PruneRule,
+    prune_rule::PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock},
     timestamp::Timestamp,
 };

@@ -15,7 +15,7 @@ use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, Write
 use crate::{
     config::Durability,
     error::{Error, Result},
-    storage::PruneRule,
+    prune_rule::PruneRule,
     sync::RwLock,
 };
 

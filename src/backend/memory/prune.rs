@@ -4,7 +4,7 @@ use super::MemoryBackend;
 use crate::{
     backend::{Backend, Keyspace, Progress, Reclaimed, filter},
     error::Result,
-    storage::PruneRule,
+    prune_rule::PruneRule,
 };
 
 /// Rows that are dropped under one hold of the lock.

@@ -14,7 +14,7 @@ use rocksdb::{
 
 use crate::{
     backend::{Keyspace, filter},
-    storage::PruneRule,
+    prune_rule::PruneRule,
     sync::{Arc, AtomicU64, Ordering, RwLock},
 };
 

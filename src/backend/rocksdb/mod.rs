@@ -22,7 +22,7 @@ use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, Write
 use crate::{
     config::{Durability, RocksDBConfig},
     error::{Error, ErrorKind, Result},
-    storage::PruneRule,
+    prune_rule::PruneRule,
     sync::Arc,
 };
 

@@ -18,7 +18,7 @@ use crate::timestamp::Timestamp;
 ///
 /// # Examples
 /// ```
-/// use sapwood::{Timestamp, storage::PruneRule};
+/// use sapwood::{PruneRule, Timestamp};
 ///
 /// let at = Timestamp::new;
 /// let rule = PruneRule::new(at(10), [at(4)]);
