@@ -11,6 +11,7 @@
 //! **Invariants:** standard output is written in `render` only, and a failed write ends the
 //! process, quietly where the reader has gone. A command that reads creates nothing.
 
+mod answer;
 mod args;
 mod demo;
 mod execute;
@@ -27,9 +28,9 @@ use std::{
     process::ExitCode,
 };
 
+use answer::{Answer, Imported};
 use args::{Action, Cli, ImportSource, Query, ShellArgs};
 use clap::{CommandFactory, Parser};
-use execute::{Answer, Imported};
 use failure::{Exit, Failure, Result};
 use render::Format;
 use session::{Session, path_or_default};

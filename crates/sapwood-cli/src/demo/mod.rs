@@ -11,8 +11,8 @@ mod source;
 use std::{path::PathBuf, time::Instant};
 
 use crate::{
+    answer::{Answer, Report},
     args::DemoArgs,
-    execute::Answer,
     failure::{Failure, Result},
     import,
     render::{Format, print},
@@ -22,19 +22,6 @@ use source::Source;
 
 /// How many past states are compared with git.
 const CHECKS: usize = 50;
-
-/// What the demo did, for programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// Commits that were imported.
-    pub(crate) commits: u64,
-    /// States that were compared with git, before and after pruning.
-    pub(crate) states_checked: usize,
-    /// Versions that could be read before and after pruning.
-    pub(crate) versions: [u64; 2],
-    /// Bytes of all keyspaces before and after pruning.
-    pub(crate) size_bytes: [u64; 2],
-}
 
 /// What the sections of the demo share.
 #[derive(Debug)]

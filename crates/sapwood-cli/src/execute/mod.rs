@@ -2,14 +2,13 @@
 //!
 //! The one implementation of each command, behind the shell and behind the command line.
 
-mod answer;
 mod read;
 mod retain;
 
-pub(crate) use answer::{Answer, Imported, Stats};
 use sapwood::CommitOptions;
 
 use crate::{
+    answer::Answer,
     failure::{Failure, Result},
     language::Command,
     progress,
@@ -45,9 +44,7 @@ impl Session {
                         "a database in memory has no files to copy; open one with --db",
                     )
                 })?;
-                let timestamp = self.engine.visible();
-                storage.create_checkpoint(directory)?;
-                Ok(Answer::Checkpoint(timestamp))
+                Ok(Answer::Checkpoint(storage.create_checkpoint(directory)?))
             }
             Command::Flush => {
                 self.engine.flush()?;

@@ -2,8 +2,8 @@
 
 use sapwood::{ReadView, Timestamp, Version};
 
-use super::{Answer, Stats};
 use crate::{
+    answer::{Answer, Stats},
     failure::Result,
     language::command::{History, Scan},
     progress,

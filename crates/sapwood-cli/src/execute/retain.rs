@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use sapwood::{PinOptions, Timestamp};
 
-use super::Answer;
 use crate::{
+    answer::Answer,
     failure::{Failure, Result},
     progress,
     render::clock,

@@ -23,7 +23,7 @@ use super::{
     sink::{Commit, Sink},
 };
 use crate::{
-    execute::Imported,
+    answer::Imported,
     failure::{Failure, Result},
     progress,
 };

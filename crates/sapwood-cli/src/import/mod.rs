@@ -10,7 +10,7 @@ mod sink;
 
 use sapwood::Engine;
 
-use crate::{args::ImportSource, execute::Imported, failure::Result};
+use crate::{answer::Imported, args::ImportSource, failure::Result};
 
 /// Opens the database, once the source is known to be there: what cannot be imported makes none.
 pub(crate) type Open<'a> = &'a mut dyn FnMut() -> Result<Engine>;

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use sapwood::{Batch, CommitOptions, Engine, ReadView, Timestamp};
 
 use crate::{
-    execute::Imported,
+    answer::Imported,
     failure::{Failure, Result},
 };
 

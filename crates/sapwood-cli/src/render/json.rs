@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::clock;
 use crate::{
-    execute::Answer,
+    answer::Answer,
     failure::{Failure, Result},
     language::text::escape,
 };

@@ -8,7 +8,7 @@ pub(crate) mod table;
 use std::io::{IsTerminal, Write};
 
 use crate::{
-    execute::Answer,
+    answer::Answer,
     failure::{Failure, Result},
 };
 

@@ -8,7 +8,7 @@ use super::{
     table::{bytes, number, optional, table},
 };
 use crate::{
-    execute::{Answer, Imported, Stats},
+    answer::{Answer, Imported, Stats},
     failure::Failure,
     language::text::printable,
 };

@@ -21,7 +21,7 @@ use super::{
     sink::{Commit, Sink},
 };
 use crate::{
-    execute::Imported,
+    answer::Imported,
     failure::{Failure, Result},
     progress,
 };

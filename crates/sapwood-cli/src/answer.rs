@@ -30,7 +30,7 @@ pub(crate) enum Answer {
     /// An import ended.
     Imported(Imported),
     /// The demo ended.
-    Demo(crate::demo::Report),
+    Demo(Report),
 }
 
 /// What `stats` tells.
@@ -52,4 +52,17 @@ pub(crate) struct Imported {
     pub(crate) writes: u64,
     /// The newest timestamp now.
     pub(crate) visible: Timestamp,
+}
+
+/// What the demo did, for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Commits that were imported.
+    pub(crate) commits: u64,
+    /// States that were compared with git, before and after pruning.
+    pub(crate) states_checked: usize,
+    /// Versions that could be read before and after pruning.
+    pub(crate) versions: [u64; 2],
+    /// Bytes of all keyspaces before and after pruning.
+    pub(crate) size_bytes: [u64; 2],
 }
