@@ -62,6 +62,6 @@ pub use storage::{
 pub use timestamp::Timestamp;
 
 /// The examples of the README, compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "rocksdb-storage"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
