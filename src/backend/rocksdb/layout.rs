@@ -70,7 +70,13 @@ fn column_family(
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     match keyspace {
-        Keyspace::Current => table.set_block_size(8 << 10),
+        Keyspace::Current => {
+            table.set_block_size(8 << 10);
+            // A commit asks for the old row of every key that it writes: for new keys the filter
+            // answers, and the memtable need not be searched.
+            options.set_memtable_whole_key_filtering(true);
+            options.set_memtable_prefix_bloom_ratio(0.05);
+        }
         Keyspace::History => {
             // A look-up seeks among the versions of one key: a filter on the key without its
             // timestamp rules out files that hold none.
