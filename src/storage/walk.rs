@@ -20,7 +20,7 @@ use super::{
 use crate::{
     backend::{Access, Cursor, Keyspace, Scope},
     codec::key::{self, KeyBuffer},
-    error::Result,
+    error::{Error, Result},
     sync::Arc,
     timestamp::Timestamp,
 };
@@ -90,6 +90,9 @@ impl Walk {
 
     /// The next key that is alive, with its value.
     pub(crate) fn step(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        if self.deleted.is_none() {
+            return self.step_whole();
+        }
         while let Some(next) = self.next_key() {
             let found = match next {
                 Next::Current { deleted_too } => {
@@ -113,6 +116,24 @@ impl Walk {
             }
         }
         Ok(None)
+    }
+
+    /// Where the view of `current` is the whole state, its rows are the answer as they come.
+    fn step_whole(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        let Some((encoded, row)) = self.current.row() else {
+            return Ok(None);
+        };
+        let row = lookup::peek_current(encoded, row)?;
+        if row.start > self.at {
+            return Err(Error::corrupt(
+                lookup::place(Keyspace::Current, encoded),
+                format!("it starts at {}, after the last commit", row.start),
+            ));
+        }
+        let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
+        let value = Bytes::copy_from_slice(row.value);
+        advance(self.current.as_mut(), self.direction)?;
+        Ok(Some((user_key, value)))
     }
 
     fn next_key(&self) -> Option<Next> {

@@ -81,6 +81,10 @@ impl fmt::Debug for RocksDBCursor {
     }
 }
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the methods have one lifetime only"
+)]
 impl Cursor for RocksDBCursor {
     fn seek(&mut self, key: &[u8]) -> Result<()> {
         self.go(|iterator| iterator.seek(key))
@@ -90,36 +94,21 @@ impl Cursor for RocksDBCursor {
         self.go(|iterator| iterator.seek_for_prev(key))
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method has one lifetime only"
-    )]
     fn seek_to_first(&mut self) -> Result<()> {
         self.go(|iterator| iterator.seek_to_first())
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method has one lifetime only"
-    )]
     fn seek_to_last(&mut self) -> Result<()> {
         self.go(|iterator| iterator.seek_to_last())
     }
 
+    // Off the last row and off the first, these stay where they are.
     fn next(&mut self) -> Result<()> {
-        self.go(|iterator| {
-            if iterator.valid() {
-                iterator.next();
-            }
-        })
+        self.go(|iterator| iterator.next())
     }
 
     fn prev(&mut self) -> Result<()> {
-        self.go(|iterator| {
-            if iterator.valid() {
-                iterator.prev();
-            }
-        })
+        self.go(|iterator| iterator.prev())
     }
 
     fn row(&self) -> Option<(&[u8], &[u8])> {
