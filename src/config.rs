@@ -1,5 +1,7 @@
 //! Options: plain data, checked where they are used.
 
+use std::time::Duration;
+
 /// When a commit counts as done.
 ///
 /// # Examples
@@ -30,6 +32,41 @@ pub enum TimestampSource {
     /// Every commit brings its own timestamp (a block height); a commit without one is refused,
     /// so that a stray write cannot take a height away.
     CallerGiven,
+}
+
+/// The default of `conflict_log_size`: 64 MiB.
+const CONFLICT_LOG_SIZE: usize = 64 << 20;
+
+/// How a store in memory is made.
+///
+/// # Examples
+/// ```
+/// use sapwood::{MemoryConfig, MemoryStorage, TimestampSource};
+///
+/// let mut config = MemoryConfig::default();
+/// config.timestamps = TimestampSource::CallerGiven;
+/// let storage = MemoryStorage::with_config(config);
+/// # let _ = storage;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryConfig {
+    /// Who numbers the commits. [`TimestampSource::Engine`].
+    pub timestamps: TimestampSource,
+    /// As [`RocksDBConfig::max_snapshot_age`]. `None`.
+    pub max_snapshot_age: Option<Duration>,
+    /// As [`RocksDBConfig::conflict_log_size`]. 64 MiB.
+    pub conflict_log_size: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self {
+            timestamps: TimestampSource::default(),
+            max_snapshot_age: None,
+            conflict_log_size: CONFLICT_LOG_SIZE,
+        }
+    }
 }
 
 /// How a RocksDB-backed store is opened.
@@ -66,6 +103,14 @@ pub struct RocksDBConfig {
     pub durability: Durability,
     /// Who numbers the commits. [`TimestampSource::Engine`].
     pub timestamps: TimestampSource,
+    /// How long a snapshot, a transaction or an iterator may hold back pruning. Past it, its next read
+    /// fails with [`TooOld`](crate::ErrorKind::TooOld), and it holds nothing any more. `None`: for
+    /// ever.
+    pub max_snapshot_age: Option<Duration>,
+    /// Memory for the keys of recent commits, which transactions are checked against, in bytes. A
+    /// transaction that stays open while more is committed fails with
+    /// [`TooOld`](crate::ErrorKind::TooOld). Nothing is kept while no transaction is open. 64 MiB.
+    pub conflict_log_size: usize,
 }
 
 impl Default for RocksDBConfig {
@@ -82,6 +127,8 @@ impl Default for RocksDBConfig {
             compaction_rate_limit: 0,
             durability: Durability::default(),
             timestamps: TimestampSource::default(),
+            max_snapshot_age: None,
+            conflict_log_size: CONFLICT_LOG_SIZE,
         }
     }
 }

@@ -7,15 +7,16 @@ use std::path::Path;
 #[cfg(feature = "rocksdb-storage")]
 use crate::{config::RocksDBConfig, storage::RocksDBStorage};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     read_view::ReadView,
     snapshot::Snapshot,
     storage::{
         Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, KeyspaceSize,
-        MemoryStorage, Pin, PinOptions, PruneReport, Status, Storage, Value, store::Store,
+        MemoryStorage, Pin, PinOptions, PruneReport, Stats, Status, Storage, Value, store::Store,
     },
     sync::Arc,
     timestamp::Timestamp,
+    transaction::{self, Isolation, Transacted, Transaction, TransactionOptions},
 };
 
 /// A versioned state engine: the newest state, every retained past one, and what changed between.
@@ -265,6 +266,108 @@ impl Engine {
         self.store.diff(old, new)
     }
 
+    /// Begins a transaction, to be committed by hand.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`].
+    ///
+    /// # Examples
+    /// See [`Transaction`].
+    pub fn begin(&self, isolation: Isolation) -> Result<Transaction> {
+        self.begin_with(TransactionOptions::default().isolation(isolation))
+    }
+
+    /// The same, as the options say: one that only reads, say, or reads the past.
+    ///
+    /// # Errors
+    /// As [`Engine::at`].
+    pub fn begin_with(&self, options: TransactionOptions) -> Result<Transaction> {
+        Transaction::begin(&self.store, &options)
+    }
+
+    /// Runs a closure as a transaction and commits it. Where it loses against another commit, it is run
+    /// anew, on the newest state; after some attempts in a turn in which nobody else can commit, so that
+    /// it cannot lose any more. The closure may run often: all that it does should be done through the
+    /// transaction.
+    ///
+    /// Where the closure returns an error or panics, everything is taken back.
+    ///
+    /// # Errors
+    /// The closure's; and as [`Transaction::commit`], but for conflicts.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, Isolation, ReadView};
+    ///
+    /// let engine = Engine::in_memory();
+    /// let timestamp = engine
+    ///     .transact(Isolation::Serializable, |tx| {
+    ///         let visits: u64 = tx
+    ///             .get(b"visits")?
+    ///             .map_or(0, |v| String::from_utf8_lossy(&v).parse().unwrap_or(0));
+    ///         tx.set(b"visits", (visits + 1).to_string())?;
+    ///         Ok(())
+    ///     })?
+    ///     .timestamp;
+    /// assert_eq!(engine.at(timestamp)?.get(b"visits")?.as_deref(), Some(&b"1"[..]));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn transact<T>(
+        &self,
+        isolation: Isolation,
+        work: impl FnMut(&mut Transaction) -> Result<T>,
+    ) -> Result<Transacted<T>> {
+        let options = TransactionOptions::default().isolation(isolation);
+        self.transact_with(options, CommitOptions::default(), work)
+    }
+
+    /// The same, as the options say, with errors of the caller's own.
+    ///
+    /// # Errors
+    /// As [`Engine::transact`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{CommitOptions, Engine, ReadView, TransactionOptions};
+    ///
+    /// #[derive(Debug)]
+    /// enum Refused {
+    ///     SoldOut,
+    ///     Engine(sapwood::Error),
+    /// }
+    /// impl From<sapwood::Error> for Refused {
+    ///     fn from(error: sapwood::Error) -> Self {
+    ///         Self::Engine(error)
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::in_memory();
+    /// let outcome = engine.transact_with(
+    ///     TransactionOptions::default(),
+    ///     CommitOptions::default(),
+    ///     |tx| {
+    ///         tx.set(b"order", b"1")?;
+    ///         if tx.contains(b"stock")? { Ok(()) } else { Err(Refused::SoldOut) }
+    ///     },
+    /// );
+    /// assert!(matches!(outcome, Err(Refused::SoldOut)));
+    /// assert!(!engine.contains(b"order")?);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn transact_with<T, E: From<Error>>(
+        &self,
+        options: TransactionOptions,
+        commit: CommitOptions,
+        work: impl FnMut(&mut Transaction) -> Result<T, E>,
+    ) -> Result<Transacted<T>, E> {
+        transaction::transact(&self.store, &options, commit, work)
+    }
+
+    /// What is going on: commits, conflicts, open transactions, the oldest snapshot. Costs nothing.
+    pub fn stats(&self) -> Stats {
+        self.store.stats()
+    }
+
     /// Holds the state at a timestamp under a name, however far pruning goes. The hold is durable
     /// when this returns.
     ///
@@ -371,6 +474,8 @@ impl Engine {
 }
 
 impl ReadView for Engine {
+    type Iter = Iter;
+
     fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         self.store.get_latest(key.as_ref())
     }

@@ -6,7 +6,7 @@ use std::{error::Error as StdError, fmt, io};
 use crate::timestamp::Timestamp;
 
 /// The result of every fallible call.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, for programs. The names in [`ErrorKind::name`] are stable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub enum ErrorKind {
         /// The newest timestamp that can be read.
         visible: Timestamp,
     },
-    /// A reader that is too old to go on.
+    /// A reader past the age limit, or a transaction that can no longer be checked. Begun anew, it may
+    /// succeed.
     TooOld,
     /// A key, a value or a batch over its limit (see [`limits`](crate::limits)).
     TooLarge,
@@ -151,6 +152,34 @@ impl Error {
                 "timestamp {requested} is not there yet; the newest that can be read is {visible}"
             ),
         )
+    }
+
+    pub(crate) fn too_old(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::TooOld, message)
+    }
+
+    pub(crate) fn read_only(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::ReadOnly, message)
+    }
+
+    pub(crate) fn conflict(
+        key: &[u8],
+        read: Timestamp,
+        committed: Timestamp,
+        message: impl Into<String>,
+    ) -> Self {
+        let key = key.to_vec();
+        let kind = ErrorKind::Conflict {
+            key,
+            read,
+            committed,
+        };
+        Self::new(kind, message)
+    }
+
+    /// The same for another call that failed with this one. The cause stays with the first.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.0.kind.clone(), self.0.message.clone())
     }
 
     pub(crate) fn corrupt(at: impl Into<String>, what: impl fmt::Display) -> Self {

@@ -3,6 +3,7 @@
 //!
 //! Good starting points:
 //! - [`Engine`]: open, commit, read now and in the past, prune.
+//! - [`Engine::transact`] and [`Transaction`]: many reads and writes as one, beside others.
 //! - [`Storage`], with [`MemoryStorage`] and [`RocksDBStorage`]: the same as plain storage, for a
 //!   runtime that brings its own front door.
 //! - [`ReadView`]: what reading is, everywhere.
@@ -46,8 +47,9 @@ mod snapshot;
 pub mod storage;
 mod sync;
 mod timestamp;
+mod transaction;
 
-pub use config::{Durability, RocksDBConfig, TimestampSource};
+pub use config::{Durability, MemoryConfig, RocksDBConfig, TimestampSource};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use prune_rule::PruneRule;
@@ -57,9 +59,12 @@ pub use snapshot::Snapshot;
 pub use storage::RocksDBStorage;
 pub use storage::{
     Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
-    MemoryStorage, Pin, PinOptions, PruneReport, Status, Storage, Value, Version,
+    MemoryStorage, Pin, PinOptions, PruneReport, Stats, Status, Storage, Value, Version,
 };
 pub use timestamp::Timestamp;
+pub use transaction::{
+    Isolation, Savepoint, Transacted, Transaction, TransactionIter, TransactionOptions,
+};
 
 /// The examples of the README, compiled and run.
 #[cfg(all(doctest, feature = "rocksdb-storage"))]

@@ -17,6 +17,15 @@ pub const BATCH_MAX_BYTES: usize = 512 << 20;
 /// RocksDB refuses a write batch of 4 GiB.
 pub const COMMIT_MAX_BYTES: usize = 2 << 30;
 
+/// The bytes of keys and values at which commits that wait are no longer written together: 8 MiB.
+pub const GROUP_MAX_BYTES: usize = 8 << 20;
+
+/// The most bytes that a transaction may remember of what it has read, to be checked when it commits:
+/// 256 MiB, about a million keys. What is read untracked, or at [`Isolation::Snapshot`], does not count.
+///
+/// [`Isolation::Snapshot`]: crate::Isolation::Snapshot
+pub const TRANSACTION_READS_MAX_BYTES: usize = 256 << 20;
+
 /// The longest name of a pin, in bytes.
 pub const PIN_NAME_MAX_BYTES: usize = 255;
 

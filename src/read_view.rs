@@ -4,11 +4,11 @@ use std::ops::RangeBounds;
 
 use crate::{
     error::Result,
-    storage::{Iter, KeyRange, Value},
+    storage::{Key, KeyRange, Value},
 };
 
-/// A state that can be read: the engine's newest one, or a [`Snapshot`](crate::Snapshot) of a past
-/// one. Code that takes `&impl ReadView` reads either.
+/// A state that can be read: the engine's newest one, a [`Snapshot`](crate::Snapshot) of a past one, or
+/// what a [`Transaction`](crate::Transaction) sees. Code that takes `&impl ReadView` reads any of them.
 ///
 /// # Errors
 /// As every call of [`Storage`](crate::Storage).
@@ -29,6 +29,9 @@ use crate::{
 /// # Ok::<(), sapwood::Error>(())
 /// ```
 pub trait ReadView {
+    /// The rows of a range, from both ends; it owns what it needs, and can outlive the view.
+    type Iter: DoubleEndedIterator<Item = Result<(Key, Value)>> + Send + 'static;
+
     /// The value of a key; `None` where it does not exist.
     ///
     /// # Errors
@@ -50,10 +53,10 @@ pub trait ReadView {
     }
 
     /// The rows of a range, from both ends. An error is the iterator's first item.
-    fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Iter;
+    fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Self::Iter;
 
     /// The rows whose keys begin with `prefix`, from both ends.
-    fn scan(&self, prefix: impl AsRef<[u8]>) -> Iter {
+    fn scan(&self, prefix: impl AsRef<[u8]>) -> Self::Iter {
         self.range(KeyRange::prefix(prefix.as_ref()))
     }
 }

@@ -47,13 +47,15 @@ impl Snapshot {
 }
 
 impl ReadView for Snapshot {
+    type Iter = Iter;
+
     fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
-        self.store.get_guarded(key.as_ref(), self.guard.at())
+        self.store.get_guarded(key.as_ref(), &self.guard)
     }
 
     fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
         let keys: Vec<_> = keys.iter().map(AsRef::as_ref).collect();
-        self.store.multi_get_guarded(&keys, self.guard.at())
+        self.store.multi_get_guarded(&keys, &self.guard)
     }
 
     fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Iter {

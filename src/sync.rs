@@ -1,35 +1,68 @@
 //! The one module that names the locks and atomics in use, so that a protocol can be run under
-//! the model checker loom (`make loom`) by changing this file's imports only.
+//! the model checker loom and the whole engine under the scheduler shuttle (`make loom`) by changing
+//! this file's imports only.
 //!
-//! The locks have `parking_lot`'s signatures (no poisoning) in both worlds.
+//! The locks have `parking_lot`'s signatures (no poisoning) in all three worlds; a [`Condvar`] takes
+//! its guard and gives it back, as those of the other two do.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use self::real::*;
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) use self::model::*;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod real {
     pub(crate) use crossbeam::utils::CachePadded;
     pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
-    pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(crate) use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicU64, Ordering},
+        },
+        thread,
+    };
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        pub(crate) fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0.wait(&mut guard);
+            guard
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+    }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod model {
+    #[cfg(loom)]
+    use loom::sync as model;
+    #[cfg(shuttle)]
+    use shuttle::sync as model;
+
+    #[cfg(loom)]
+    pub(crate) use loom::thread;
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::thread;
+
     pub(crate) use crossbeam::utils::CachePadded;
-    pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(crate) use model::{
+        MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    };
     pub(crate) use std::sync::Arc;
 
     #[derive(Debug)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Mutex<T>(model::Mutex<T>);
 
     impl<T> Mutex<T> {
         pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
+            Self(model::Mutex::new(value))
         }
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
@@ -46,7 +79,7 @@ mod model {
     }
 
     #[derive(Debug)]
-    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+    pub(crate) struct RwLock<T>(model::RwLock<T>);
 
     impl<T: Default> Default for RwLock<T> {
         fn default() -> Self {
@@ -56,19 +89,40 @@ mod model {
 
     impl<T> RwLock<T> {
         pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::RwLock::new(value))
+            Self(model::RwLock::new(value))
         }
 
-        pub(crate) fn read(&self) -> loom::sync::RwLockReadGuard<'_, T> {
+        pub(crate) fn read(&self) -> model::RwLockReadGuard<'_, T> {
             self.0
                 .read()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
         }
 
-        pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
+        pub(crate) fn write(&self) -> model::RwLockWriteGuard<'_, T> {
             self.0
                 .write()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Condvar(model::Condvar);
+
+    impl Default for Condvar {
+        fn default() -> Self {
+            Self(model::Condvar::new())
+        }
+    }
+
+    impl Condvar {
+        pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0
+                .wait(guard)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
         }
     }
 }

@@ -78,7 +78,35 @@ struct Slot {
     value: Option<usize>,
 }
 
+/// How far a batch had come, to cut it back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchMark {
+    bytes: usize,
+    writes: usize,
+}
+
+impl BatchMark {
+    /// The bytes of all keys and values by then.
+    pub(crate) fn size_bytes(self) -> usize {
+        self.bytes
+    }
+}
+
 impl WriteBatch {
+    /// How far it has come.
+    pub(crate) fn mark(&self) -> BatchMark {
+        BatchMark {
+            bytes: self.bytes.len(),
+            writes: self.writes.len(),
+        }
+    }
+
+    /// Takes back every write since the mark.
+    pub(crate) fn cut(&mut self, mark: BatchMark) {
+        self.bytes.truncate(mark.bytes);
+        self.writes.truncate(mark.writes);
+    }
+
     /// Writes a row; its key and its value are given in pieces.
     pub(crate) fn put(&mut self, keyspace: Keyspace, key: &[&[u8]], value: &[&[u8]]) {
         let key = self.append(key);

@@ -17,7 +17,7 @@ pub mod commit;
 pub mod deleted;
 pub mod key;
 pub mod meta;
-mod record;
+pub(crate) mod record;
 
 pub use record::{CurrentRow, HistoryRow, RECORD_HEADER_BYTES};
 

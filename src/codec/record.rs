@@ -131,13 +131,18 @@ impl<'a> HistoryRow<&'a [u8]> {
     }
 }
 
+/// What stands before the value: `first` is a current row's start, a history row's end.
+pub(crate) fn header(first: Timestamp, previous_end: Timestamp) -> [u8; RECORD_HEADER_BYTES] {
+    let mut header = [FLAGS_PLAIN; RECORD_HEADER_BYTES];
+    let (head, tail) = header.split_at_mut(8);
+    head.copy_from_slice(&first.get().to_be_bytes());
+    let (middle, _flags) = tail.split_at_mut(8);
+    middle.copy_from_slice(&previous_end.get().to_be_bytes());
+    header
+}
+
 fn encode(first: Timestamp, previous_end: Timestamp, value: &[u8]) -> Vec<u8> {
-    let mut row = Vec::with_capacity(RECORD_HEADER_BYTES + value.len());
-    row.extend_from_slice(&first.get().to_be_bytes());
-    row.extend_from_slice(&previous_end.get().to_be_bytes());
-    row.push(FLAGS_PLAIN);
-    row.extend_from_slice(value);
-    row
+    [&header(first, previous_end)[..], value].concat()
 }
 
 fn parse(row: &[u8]) -> Result<(Timestamp, Timestamp, &[u8]), DecodeError> {

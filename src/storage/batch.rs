@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
+use super::iter::{Key, Value};
 use crate::{
     config::Durability,
     error::{Error, Result},
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A key and its new value; `None` deletes.
-pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
+pub(crate) type Write = (Key, Option<Value>);
 
 /// Changes that become one commit, and with it one version of each key.
 ///
@@ -42,14 +43,15 @@ impl Batch {
 
     /// Sets a key to a value.
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
+        let value = Value::copy_from_slice(value.as_ref());
         self.writes
-            .push((key.as_ref().to_vec(), Some(value.as_ref().to_vec())));
+            .push((Key::copy_from_slice(key.as_ref()), Some(value)));
         self
     }
 
     /// Deletes a key; one that is not there stays so.
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> &mut Self {
-        self.writes.push((key.as_ref().to_vec(), None));
+        self.writes.push((Key::copy_from_slice(key.as_ref()), None));
         self
     }
 
@@ -80,14 +82,16 @@ impl Batch {
 
 impl From<Vec<(Vec<u8>, Option<Vec<u8>>)>> for Batch {
     fn from(writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Self {
-        Self { writes }
+        writes.into_iter().collect()
     }
 }
 
 impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Batch {
     fn from_iter<I: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(writes: I) -> Self {
+        let shared =
+            |(key, value): (Vec<u8>, Option<Vec<u8>>)| (Key::from(key), value.map(Value::from));
         Self {
-            writes: writes.into_iter().collect(),
+            writes: writes.into_iter().map(shared).collect(),
         }
     }
 }
@@ -131,8 +135,11 @@ impl CommitOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitInfo {
-    /// Its timestamp: every read at or above it sees the commit.
+    /// Its timestamp: every read at or above it sees the commit. For a transaction that wrote nothing,
+    /// the one that it read at.
     pub timestamp: Timestamp,
+    /// How many keys it wrote, set or deleted. A transaction with none took no timestamp.
+    pub writes: usize,
 }
 
 /// Refuses a key over its limit.
@@ -142,6 +149,18 @@ pub(crate) fn check_key(key: &[u8]) -> Result<()> {
             "the key {} is {} bytes long; at most {KEY_MAX_BYTES} are allowed",
             display(key),
             key.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a value over its limit.
+pub(crate) fn check_value(key: &[u8], value: &[u8]) -> Result<()> {
+    if value.len() > VALUE_MAX_BYTES {
+        return Err(Error::too_large(format!(
+            "the value of {} is {} bytes long; at most {VALUE_MAX_BYTES} are allowed",
+            display(key),
+            value.len()
         )));
     }
     Ok(())
@@ -157,14 +176,9 @@ fn check_limits(writes: &[Write]) -> Result<()> {
     let mut bytes = 0;
     for (key, value) in writes {
         check_key(key)?;
-        let value_bytes = value.as_ref().map_or(0, Vec::len);
-        if value_bytes > VALUE_MAX_BYTES {
-            return Err(Error::too_large(format!(
-                "the value of {} is {value_bytes} bytes long; at most {VALUE_MAX_BYTES} are allowed",
-                display(key)
-            )));
-        }
-        bytes += key.len() + value_bytes;
+        let value = value.as_deref().unwrap_or_default();
+        check_value(key, value)?;
+        bytes += key.len() + value.len();
     }
     if bytes > BATCH_MAX_BYTES {
         return Err(Error::too_large(format!(
@@ -199,7 +213,7 @@ mod tests {
             .set(b"c", b"3")
             .set(b"b", b"4");
         let sorted = batch.into_sorted().unwrap();
-        let keys: Vec<_> = sorted.iter().map(|(key, _)| key.as_slice()).collect();
+        let keys: Vec<_> = sorted.iter().map(|(key, _)| key.as_ref()).collect();
         assert_eq!(keys, [b"a", b"b", b"c"]);
         assert_eq!(sorted[1].1.as_deref(), Some(&b"4"[..]));
     }
@@ -210,7 +224,7 @@ mod tests {
         batch.set(b"a", b"1").set(b"a", b"2");
         assert_eq!(
             batch.into_sorted().unwrap(),
-            [(b"a".to_vec(), Some(b"2".to_vec()))]
+            [(Key::from("a"), Some(Value::from("2")))]
         );
     }
 

@@ -160,8 +160,8 @@ impl Diff {
                     End::Back => keys.next_back(),
                 };
                 let Some(key) = key else { return Ok(None) };
-                let old = self.store.get_guarded(&key, self.old.at())?;
-                let new = self.store.get_guarded(&key, self.new.at())?;
+                let old = self.store.get_guarded(&key, &self.old)?;
+                let new = self.store.get_guarded(&key, &self.new)?;
                 Ok(Some(Change {
                     key: key.into(),
                     old,

@@ -12,36 +12,46 @@
 //! A guard holds what its one timestamp sees, not all that lies above it: a prune that overlooked it
 //! treats it like a pin.
 //!
+//! **Age.** Where there is an age limit, a prune lets go of the guards past it, and only then moves the
+//! floor; a reader asks [`Guard::check`] after each read. So whatever such a read found missing, it
+//! is refused, and a forgotten snapshot does not hold back pruning for ever.
+//!
 //! The registry is cut into shards, so that readers on different threads seldom meet.
 
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
-    thread,
     time::{Duration, Instant},
 };
 
 use crate::{
-    sync::{Arc, CachePadded, Mutex},
+    error::{Error, Result},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, thread},
     timestamp::Timestamp,
 };
 
-const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
+const SHARDS: usize = if cfg!(any(loom, shuttle)) { 1 } else { 16 };
 
 /// All registered reads of one store.
 #[derive(Debug)]
 pub(crate) struct Guards {
     shards: Box<[CachePadded<Mutex<Shard>>]>,
     hasher: RandomState,
+    max_age: Option<Duration>,
 }
 
-/// Timestamps read at, each with how many guards hold it and since when the oldest does.
-type Shard = BTreeMap<Timestamp, Held>;
+/// The reads that are registered here, oldest timestamp first.
+#[derive(Debug, Default)]
+struct Shard {
+    held: BTreeMap<(Timestamp, u64), Arc<Held>>,
+    next: u64,
+}
 
 #[derive(Debug)]
 struct Held {
-    guards: usize,
+    /// For people and for the age limit; the model checkers have no time.
     since: Option<Instant>,
+    let_go: AtomicBool,
 }
 
 /// One registered read. What its timestamp sees is kept until it is dropped.
@@ -50,35 +60,41 @@ pub(crate) struct Guard {
     guards: Arc<Guards>,
     shard: usize,
     at: Timestamp,
+    id: u64,
+    held: Arc<Held>,
 }
 
 impl Guards {
-    pub(crate) fn new() -> Arc<Self> {
-        let shards = (0..SHARDS)
-            .map(|_| CachePadded::new(Mutex::new(Shard::new())))
-            .collect();
+    /// No reads. Those older than `max_age` do not hold back pruning.
+    pub(crate) fn new(max_age: Option<Duration>) -> Arc<Self> {
+        let shards = (0..SHARDS).map(|_| CachePadded::default()).collect();
         Arc::new(Self {
             shards,
             hasher: RandomState::new(),
+            max_age,
         })
     }
 
     /// Registers a read at `at`. The caller must load the floor after this, and only then read.
     pub(crate) fn register(self: &Arc<Self>, at: Timestamp) -> Guard {
-        let shard = if SHARDS == 1 { 0 } else { self.own_shard() };
-        if let Some(held) = self.shards.get(shard) {
-            let mut held = held.lock();
-            held.entry(at)
-                .or_insert_with(|| Held {
-                    guards: 0,
-                    since: now(),
-                })
-                .guards += 1;
+        let index = if SHARDS == 1 { 0 } else { self.own_shard() };
+        let held = Arc::new(Held {
+            since: now(),
+            let_go: AtomicBool::new(false),
+        });
+        let mut id = 0;
+        if let Some(shard) = self.shards.get(index) {
+            let mut shard = shard.lock();
+            id = shard.next;
+            shard.next += 1;
+            shard.held.insert((at, id), Arc::clone(&held));
         }
         Guard {
             guards: Arc::clone(self),
-            shard,
+            shard: index,
             at,
+            id,
+            held,
         }
     }
 
@@ -90,14 +106,20 @@ impl Guards {
     pub(crate) fn oldest_from(&self, floor: Timestamp) -> Option<Timestamp> {
         self.shards
             .iter()
-            .filter_map(|shard| shard.lock().range(floor..).next().map(|(at, _)| *at))
+            .filter_map(|shard| {
+                let shard = shard.lock();
+                let mut held = shard.held.range((floor, 0)..);
+                held.next().map(|((at, _), _)| *at)
+            })
             .min()
     }
 
     /// Every timestamp below `floor` that a guard holds.
     pub(crate) fn below(&self, floor: Timestamp) -> Vec<Timestamp> {
         let held = |shard: &CachePadded<Mutex<Shard>>| -> Vec<Timestamp> {
-            shard.lock().range(..floor).map(|(at, _)| *at).collect()
+            let shard = shard.lock();
+            let below = shard.held.range(..(floor, 0));
+            below.map(|((at, _), _)| *at).collect()
         };
         self.shards.iter().flat_map(held).collect()
     }
@@ -108,64 +130,115 @@ impl Guards {
             .iter()
             .filter_map(|shard| {
                 let shard = shard.lock();
-                let (at, held) = shard.first_key_value()?;
-                Some((
-                    *at,
-                    held.since.map_or(Duration::ZERO, |since| since.elapsed()),
-                ))
+                let ((at, _), held) = shard.held.first_key_value()?;
+                Some((*at, held.age()))
             })
-            .min()
+            .min_by_key(|(at, age)| (*at, std::cmp::Reverse(*age)))
     }
 
-    fn release(&self, shard: usize, at: Timestamp) {
-        let Some(shard) = self.shards.get(shard) else {
-            return;
-        };
-        let mut shard = shard.lock();
-        if let Some(held) = shard.get_mut(&at) {
-            held.guards -= 1;
-            if held.guards == 0 {
-                shard.remove(&at);
-            }
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        let count = |shard: &CachePadded<Mutex<Shard>>| shard.lock().held.len();
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Lets go of the guards past the age limit: their next read is refused.
+    pub(crate) fn let_go_of_the_old(&self) {
+        let Some(max_age) = self.max_age else { return };
+        for shard in &self.shards {
+            shard.lock().held.retain(|_, held| {
+                let young = held.age() <= max_age;
+                if !young {
+                    held.let_go.store(true, Ordering::SeqCst);
+                }
+                young
+            });
+        }
+    }
+
+    fn release(&self, shard: usize, at: Timestamp, id: u64) {
+        if let Some(shard) = self.shards.get(shard) {
+            shard.lock().held.remove(&(at, id));
         }
     }
 }
 
-/// The time since when a guard is held is for people only; the model checker has none.
+impl Held {
+    fn age(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
 fn now() -> Option<Instant> {
-    (!cfg!(loom)).then(Instant::now)
+    (!cfg!(any(loom, shuttle))).then(Instant::now)
 }
 
 impl Guard {
     pub(crate) fn at(&self) -> Timestamp {
         self.at
     }
+
+    /// To be asked after each read, before its answer is believed.
+    ///
+    /// # Errors
+    /// `TooOld` past the age limit.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(max_age) = self.guards.max_age else {
+            return Ok(());
+        };
+        if self.held.let_go.load(Ordering::SeqCst) || self.held.age() > max_age {
+            return Err(Error::too_old(format!(
+                "this snapshot at {} is older than {} ms, the age limit of the store; take a new one",
+                self.at,
+                max_age.as_millis()
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.guards.release(self.shard, self.at);
+        self.guards.release(self.shard, self.at, self.id);
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
     #[test]
     fn a_timestamp_is_held_until_its_last_guard_goes() {
         let at = Timestamp::new;
-        let guards = Guards::new();
+        let guards = Guards::new(None);
         let (first, second) = (guards.register(at(5)), guards.register(at(5)));
         let third = guards.register(at(9));
         assert_eq!(guards.oldest_from(at(0)), Some(at(5)));
         assert_eq!(guards.oldest_from(at(6)), Some(at(9)));
-        assert_eq!(guards.below(at(9)), [at(5)]);
+        assert_eq!(guards.below(at(9)), [at(5), at(5)]);
         drop(first);
         assert_eq!(guards.oldest().map(|(at, _)| at), Some(at(5)));
         drop(second);
         assert_eq!(guards.oldest_from(at(0)), Some(at(9)));
+        assert_eq!(guards.count(), 1);
         drop(third);
         assert_eq!(guards.oldest(), None);
+    }
+
+    #[test]
+    fn past_the_age_limit_a_guard_holds_nothing_and_says_so() {
+        let guards = Guards::new(Some(Duration::ZERO));
+        let guard = guards.register(Timestamp::new(5));
+        // The clock need not have moved yet.
+        while guard.held.age().is_zero() {}
+        assert!(matches!(guard.check(), Err(error) if error.kind().name() == "too_old"));
+        guards.let_go_of_the_old();
+        assert_eq!(guards.oldest(), None);
+        drop(guard);
+
+        let guards = Guards::new(Some(Duration::MAX));
+        let guard = guards.register(Timestamp::new(5));
+        guards.let_go_of_the_old();
+        assert!(guard.check().is_ok() && guards.count() == 1);
     }
 }

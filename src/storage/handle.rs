@@ -11,7 +11,10 @@ use super::{
     store::{Store, StoreOptions},
 };
 use crate::{
-    backend::memory::MemoryBackend, config::TimestampSource, error::Result, sync::Arc,
+    backend::memory::MemoryBackend,
+    config::{Durability, MemoryConfig},
+    error::Result,
+    sync::Arc,
     timestamp::Timestamp,
 };
 
@@ -198,8 +201,8 @@ pub trait Storage: Handle {
     /// # Errors
     /// See [`Storage`].
     fn multi_get_at(&self, keys: &[&[u8]], at: Timestamp) -> Result<Vec<Option<Vec<u8>>>> {
-        let _guard = self.store().0.admit(at)?;
-        let values = self.store().0.multi_get_guarded(keys, at)?;
+        let guard = self.store().0.admit(at)?;
+        let values = self.store().0.multi_get_guarded(keys, &guard)?;
         Ok(values
             .into_iter()
             .map(|value| value.map(Vec::from))
@@ -303,14 +306,16 @@ pub struct MemoryStorage(StoreHandle);
 impl MemoryStorage {
     /// An empty store.
     pub fn new() -> Self {
-        Self::with_timestamps(TimestampSource::Engine)
+        Self::with_config(MemoryConfig::default())
     }
 
-    /// An empty store whose commits are numbered as said.
-    pub fn with_timestamps(timestamps: TimestampSource) -> Self {
+    /// An empty store with these options.
+    pub fn with_config(config: MemoryConfig) -> Self {
         let options = StoreOptions {
-            timestamps,
-            ..StoreOptions::default()
+            durability: Durability::default(),
+            timestamps: config.timestamps,
+            max_snapshot_age: config.max_snapshot_age,
+            conflict_log_size: config.conflict_log_size,
         };
         Self(StoreHandle(Store::new(
             Box::new(MemoryBackend::new()),

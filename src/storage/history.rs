@@ -249,7 +249,7 @@ impl History {
     }
 
     fn finish(&mut self, result: Result<Option<Version>>) -> Option<Result<Version>> {
-        match result {
+        match result.and_then(|version| self.guard.check().map(|()| version)) {
             Ok(Some(version)) => Some(Ok(version)),
             Ok(None) => {
                 self.done = true;

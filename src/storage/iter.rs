@@ -133,7 +133,9 @@ impl Open {
                 Access::Scan,
             )?),
         };
-        let Some((key, value)) = walk.step()? else {
+        let row = walk.step()?;
+        self.guard.check()?;
+        let Some((key, value)) = row else {
             return Ok(None);
         };
         let passed = match direction {

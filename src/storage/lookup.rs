@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 
-use super::visibility::{self, Verdict};
+use super::{
+    commit::OldRow,
+    visibility::{self, Verdict},
+};
 use crate::{
     backend::{Access, Backend, Cursor, Keyspace, Scope},
     codec::{self, CurrentRow, HistoryRow, deleted, key::KeyBuffer},
@@ -42,26 +45,68 @@ pub(crate) fn lookup_from(
     at: Timestamp,
     current: Option<CurrentRow>,
 ) -> Result<Lookup> {
-    let verdict = match &current {
-        Some(row) => visibility::current_at(row, at),
+    match current {
+        Some(row) => match visibility::current_at(&row, at) {
+            Verdict::Alive => Ok(Lookup::Found(row.value)),
+            older => settle(backend, encoded, at, older),
+        },
         None => {
-            let row = backend.get(Keyspace::Deleted, encoded)?;
-            let deleted = row.map(|row| decode_deleted(encoded, &row)).transpose()?;
-            visibility::deleted_at(deleted, at)
+            let deleted = get_deleted(backend, encoded)?;
+            settle(backend, encoded, at, visibility::deleted_at(deleted, at))
+        }
+    }
+}
+
+/// The same, where the bytes of `current` were read already; with the row that a commit above `at` will
+/// find there, unless another commit comes between.
+pub(crate) fn observe(
+    backend: &dyn Backend,
+    encoded: &KeyBuffer,
+    at: Timestamp,
+    row: Option<Bytes>,
+) -> Result<(Lookup, Option<OldRow>)> {
+    let (verdict, old) = match row {
+        Some(row) => {
+            let current = decode_current(encoded, row.clone())?;
+            match visibility::current_at(&current, at) {
+                Verdict::Alive => {
+                    return Ok((Lookup::Found(current.value), Some(OldRow::Live(row))));
+                }
+                older => (older, None),
+            }
+        }
+        None => {
+            let deleted = get_deleted(backend, encoded)?;
+            let old = OldRow::Absent {
+                deleted: deleted.unwrap_or_default(),
+            };
+            let old = deleted.is_none_or(|deleted| deleted <= at).then_some(old);
+            (visibility::deleted_at(deleted, at), old)
         }
     };
-    match (verdict, current) {
-        (Verdict::Alive, Some(row)) => Ok(Lookup::Found(row.value)),
-        (Verdict::InHistory { successor }, _) => {
-            let mut history =
-                backend.cursor(Keyspace::History, Scope::default(), Access::OneKey)?;
-            let mut target = encoded.clone();
-            codec::key::push_start(&mut target, at);
-            history.seek(&target)?;
-            in_history(history.as_mut(), encoded, at, successor)
-        }
-        _ => Ok(Lookup::Absent),
-    }
+    Ok((settle(backend, encoded, at, verdict)?, old))
+}
+
+fn get_deleted(backend: &dyn Backend, encoded: &KeyBuffer) -> Result<Option<Timestamp>> {
+    let row = backend.get(Keyspace::Deleted, encoded)?;
+    row.map(|row| decode_deleted(encoded, &row)).transpose()
+}
+
+/// What `current` and `deleted` left open is answered by `history`.
+fn settle(
+    backend: &dyn Backend,
+    encoded: &KeyBuffer,
+    at: Timestamp,
+    verdict: Verdict,
+) -> Result<Lookup> {
+    let Verdict::InHistory { successor } = verdict else {
+        return Ok(Lookup::Absent);
+    };
+    let mut history = backend.cursor(Keyspace::History, Scope::default(), Access::OneKey)?;
+    let mut target = encoded.clone();
+    codec::key::push_start(&mut target, at);
+    history.seek(&target)?;
+    in_history(history.as_mut(), encoded, at, successor)
 }
 
 /// Reads the version alive at `at` from a history cursor that stands on the newest row of the key

@@ -54,7 +54,7 @@ fn read(shared: &Shared, floor_first: bool) -> Option<bool> {
 fn model(guards_first: bool, floor_first: bool) {
     loom::model(move || {
         let shared = Arc::new(Shared {
-            guards: Guards::new(),
+            guards: Guards::new(None),
             floor: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
         });

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`visibility`] | the read rules, as pure functions; the [prune rule](crate::prune_rule) lies below |
 //! | `lookup`, `walk` | the rules over a backend: a point, a range |
-//! | `commit` | the one way in |
+//! | `commit` | the one way in: a pipeline of commits, and the record of which came lately |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
@@ -18,14 +18,14 @@
 //! - For each key, versions are disjoint and ordered; above the prune floor they touch, except
 //!   where the key did not exist.
 //! - A commit is seen wholly or not at all, at every timestamp, in every scan.
-//! - The visible timestamp never moves back.
+//! - The visible timestamp never moves back; the conflict records move with it.
 //! - The durable floor and pins are never behind what a filter has used.
 //!
-//! Transactions are deliberately absent: they stand on top of this.
+//! Transactions are deliberately absent: they stand on top of this, and commit through it.
 
 mod batch;
 mod clock;
-mod commit;
+pub(crate) mod commit;
 mod diff;
 mod guards;
 mod handle;
@@ -48,6 +48,7 @@ mod rocksdb;
 
 pub use crate::prune_rule::PruneRule;
 pub use batch::{Batch, CommitInfo, CommitOptions};
+pub(crate) use batch::{check_key, check_value};
 pub use diff::{Change, Diff};
 pub(crate) use guards::Guard;
 pub use handle::{MemoryStorage, Storage};
@@ -58,4 +59,4 @@ pub use pins::{Pin, PinOptions};
 pub use prune::PruneReport;
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
-pub use status::{KeyspaceSize, Status};
+pub use status::{KeyspaceSize, Stats, Status};

@@ -13,6 +13,8 @@
 //! so it is treated as one. That is where this differs from the usual protocol, which waits; one
 //! forgotten reader cannot stop it.
 //!
+//! Before step 1, guards past the age limit, where there is one, are let go: they count no more.
+//!
 //! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, or where
 //! another pin holds already. A filter that took an older floor drops nothing that a timestamp above
 //! that floor sees; so a pin counts as soon as it is in memory, even for filters that do not know it.
@@ -78,6 +80,7 @@ impl Store {
             return Err(Error::not_yet(before, visible));
         }
         self.expire_pins(SystemTime::now())?;
+        self.guards.let_go_of_the_old();
         let held_by = self.move_floor(before)?;
         let rule = self.publish_rule();
         // Driving may take long; pins can be set and removed meanwhile.

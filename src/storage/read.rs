@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{
     batch::check_key,
+    commit::OldRow,
     guards::Guard,
     iter::Iter,
     key_range::KeyRange,
@@ -21,6 +22,9 @@ use crate::{
     sync::Arc,
     timestamp::Timestamp,
 };
+
+/// A value, and the row that a commit will find there.
+pub(crate) type Observed = (Option<Bytes>, Option<OldRow>);
 
 /// What `current` alone says about the newest state.
 enum Newest {
@@ -55,7 +59,7 @@ impl Store {
                 // A commit is under way, or was made since: read all of them at one timestamp.
                 Newest::Undecided => {
                     let guard = self.admit_latest()?;
-                    return self.multi_get_guarded(user_keys, guard.at());
+                    return self.multi_get_guarded(user_keys, &guard);
                 }
             }
         }
@@ -120,37 +124,68 @@ impl Store {
                 Lookup::Absent | Lookup::Missing { .. } => {}
             }
         }
-        let _guard = self.admit(at)?;
-        self.get_guarded(user_key, at)
+        let guard = self.admit(at)?;
+        self.get_guarded(user_key, &guard)
     }
 
     /// The value of a key at a timestamp that the caller guards.
-    pub(crate) fn get_guarded(&self, user_key: &[u8], at: Timestamp) -> Result<Option<Bytes>> {
+    pub(crate) fn get_guarded(&self, user_key: &[u8], guard: &Guard) -> Result<Option<Bytes>> {
         self.check_open()?;
         check_key(user_key)?;
         let encoded = key::encode(user_key);
-        let answer = lookup::lookup(self.backend.as_ref(), &encoded, at)?;
-        self.conclude(&encoded, at, answer)
+        let answer = lookup::lookup(self.backend.as_ref(), &encoded, guard.at())?;
+        guard.check()?;
+        self.conclude(&encoded, guard.at(), answer)
     }
 
     /// The values of some keys at a timestamp that the caller guards.
     pub(crate) fn multi_get_guarded(
         &self,
         user_keys: &[&[u8]],
-        at: Timestamp,
+        guard: &Guard,
     ) -> Result<Vec<Option<Bytes>>> {
         self.check_open()?;
         let read = |(encoded, row): (KeyBuffer, Option<Bytes>)| {
             let row: Option<CurrentRow> = row
                 .map(|row| lookup::decode_current(&encoded, row))
                 .transpose()?;
-            let answer = lookup::lookup_from(self.backend.as_ref(), &encoded, at, row)?;
-            self.conclude(&encoded, at, answer)
+            let answer = lookup::lookup_from(self.backend.as_ref(), &encoded, guard.at(), row)?;
+            guard.check()?;
+            self.conclude(&encoded, guard.at(), answer)
         };
         self.current_rows(user_keys)?
             .into_iter()
             .map(read)
             .collect()
+    }
+
+    /// The value of a key at a timestamp that the caller guards, with the row that a commit will find
+    /// there, unless another comes between.
+    pub(crate) fn observe_guarded(&self, user_key: &[u8], guard: &Guard) -> Result<Observed> {
+        self.check_open()?;
+        check_key(user_key)?;
+        let encoded = key::encode(user_key);
+        let row = self.backend.get(Keyspace::Current, &encoded)?;
+        self.observe(&encoded, row, guard)
+    }
+
+    /// The same for some keys.
+    pub(crate) fn observe_all_guarded(
+        &self,
+        user_keys: &[&[u8]],
+        guard: &Guard,
+    ) -> Result<Vec<Observed>> {
+        self.check_open()?;
+        self.current_rows(user_keys)?
+            .into_iter()
+            .map(|(encoded, row)| self.observe(&encoded, row, guard))
+            .collect()
+    }
+
+    fn observe(&self, encoded: &KeyBuffer, row: Option<Bytes>, guard: &Guard) -> Result<Observed> {
+        let (answer, old) = lookup::observe(self.backend.as_ref(), encoded, guard.at(), row)?;
+        guard.check()?;
+        Ok((self.conclude(encoded, guard.at(), answer)?, old))
     }
 
     /// The rows of `current` for some keys, fetched in key order, given in the order asked for.

@@ -51,6 +51,8 @@ impl RocksDBStorage {
         let options = StoreOptions {
             durability: config.durability,
             timestamps: config.timestamps,
+            max_snapshot_age: config.max_snapshot_age,
+            conflict_log_size: config.conflict_log_size,
         };
         let backend = RocksDBBackend::open(&config)?;
         Ok(Self(StoreHandle(Store::open(Box::new(backend), options)?)))

@@ -13,7 +13,7 @@ use crate::{
     codec::{DecodeError, HistoryRow, key},
     error::{Error, Result},
     storage::lookup,
-    sync::Arc,
+    sync::{Arc, AtomicU64, Ordering},
     timestamp::Timestamp,
 };
 
@@ -34,6 +34,36 @@ pub struct Status {
     pub versions: u64,
     /// The oldest timestamp that a snapshot or an iterator holds, and for how long.
     pub oldest_snapshot: Option<(Timestamp, Duration)>,
+}
+
+/// What a store is doing: figures that cost nothing to ask for. Counts are since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The newest timestamp that can be read.
+    pub visible: Timestamp,
+    /// The lowest timestamp that can be read without a pin.
+    pub floor: Timestamp,
+    /// Commits that were made.
+    pub commits: u64,
+    /// Writes of the backend that they took: commits that wait together are written together.
+    pub groups: u64,
+    /// Those that waited for the disk.
+    pub synced_groups: u64,
+    /// Transactions and comparisons that lost against another commit.
+    pub conflicts: u64,
+    /// Transactions that were too old to be checked.
+    pub too_old: u64,
+    /// Transactions that are open and may write.
+    pub open_transactions: usize,
+    /// Reads that hold back pruning: snapshots, transactions, iterators.
+    pub open_snapshots: usize,
+    /// The oldest timestamp that one of them holds, and for how long it has been held.
+    pub oldest_snapshot: Option<(Timestamp, Duration)>,
+    /// Keys of recent commits that open transactions are checked against.
+    pub conflict_keys: usize,
+    /// The memory that these take, about, in bytes.
+    pub conflict_bytes: usize,
 }
 
 /// Bytes that a keyspace takes.
@@ -71,6 +101,26 @@ impl Store {
         })
     }
 
+    /// What is going on.
+    pub(crate) fn stats(&self) -> Stats {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let kept = self.conflicts.kept();
+        Stats {
+            visible: self.clock.visible(),
+            floor: self.floor(),
+            commits: count(&self.counts.commits),
+            groups: count(&self.counts.groups),
+            synced_groups: count(&self.counts.synced_groups),
+            conflicts: count(&self.counts.conflicts),
+            too_old: count(&self.counts.too_old),
+            open_transactions: kept.transactions,
+            open_snapshots: self.guards.count(),
+            oldest_snapshot: self.guards.oldest(),
+            conflict_keys: kept.keys,
+            conflict_bytes: kept.bytes,
+        }
+    }
+
     /// Bytes by keyspace.
     pub(crate) fn sizes(&self) -> Result<Vec<KeyspaceSize>> {
         self.check_open()?;
@@ -91,6 +141,7 @@ impl Store {
         while walk.step()?.is_some() {
             keys += 1;
         }
+        guard.check()?;
         Ok(keys)
     }
 }

@@ -3,13 +3,15 @@
 //! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
 //! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
 //!
-//! **Lock order:** the driving lock, the retention lock, the commit lock, then those of guards and
-//! pins. Reads take none of the first three.
+//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits,
+//! then those of the conflict records, guards and pins, none of which is held while another is taken.
+//! Reads take none of the first four.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::{
     clock::Clock,
+    commit::{CommitState, Commits, Conflicts, Counts},
     guards::{Guard, Guards},
     pins::Pins,
 };
@@ -24,10 +26,12 @@ use crate::{
 };
 
 /// What a store was opened with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreOptions {
     pub(crate) durability: Durability,
     pub(crate) timestamps: TimestampSource,
+    pub(crate) max_snapshot_age: Option<Duration>,
+    pub(crate) conflict_log_size: usize,
 }
 
 #[derive(Debug)]
@@ -43,17 +47,13 @@ pub(crate) struct Store {
     pub(crate) retention: Mutex<()>,
     /// Held by the one prune that drives the backend. The rule that the last one drove to its end.
     pub(crate) driven: Mutex<Option<Arc<PruneRule>>>,
-    /// Held by the one commit that is being written.
+    /// Who commits, for whom.
+    pub(crate) commits: Commits,
+    /// Taken by the holder of the turn to commit only.
     pub(crate) commit: Mutex<CommitState>,
+    pub(crate) conflicts: Arc<Conflicts>,
+    pub(crate) counts: Counts,
     closed: AtomicBool,
-}
-
-/// The state that only the commit lock's holder touches.
-#[derive(Debug)]
-pub(crate) struct CommitState {
-    pub(crate) last: Timestamp,
-    /// Set once a write has failed: whether it took effect is unknown until the store is reopened.
-    pub(crate) failed: bool,
 }
 
 impl Store {
@@ -94,11 +94,14 @@ impl Store {
             backend,
             options,
             clock: Clock::new(last),
-            guards: Guards::new(),
+            guards: Guards::new(options.max_snapshot_age),
             floor: AtomicU64::new(floor.get()),
             pins: RwLock::new(pins),
             retention: Mutex::new(()),
             driven: Mutex::new(None),
+            commits: Commits::new(),
+            conflicts: Conflicts::new(last, options.conflict_log_size),
+            counts: Counts::default(),
             commit: Mutex::new(CommitState {
                 last,
                 failed: false,
@@ -167,11 +170,8 @@ impl Store {
     /// Makes every commit survive the machine, and refuses all work from now on. Snapshots and
     /// iterators that are still held keep the files open, and fail.
     pub(crate) fn close(&self) -> Result<()> {
-        if self.closed.swap(true, Ordering::SeqCst) {
-            return Ok(());
-        }
-        let state = self.commit.lock();
-        if state.failed {
+        let turn = self.commit_turn()?;
+        if self.closed.swap(true, Ordering::SeqCst) || turn.state().failed {
             Ok(())
         } else {
             self.backend.sync()
@@ -188,10 +188,10 @@ impl Store {
 
     /// Writes a copy of the store. Commits wait meanwhile, so that it is the state at one timestamp.
     pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Timestamp> {
-        let state = self.commit.lock();
+        let turn = self.commit_turn()?;
         self.check_open()?;
         self.backend.create_checkpoint(path)?;
-        Ok(state.last)
+        Ok(turn.state().last)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use sapwood::{
-    Engine, Error, Iter, KeyRange, MemoryStorage, Result, Storage, Timestamp, TimestampSource,
+    Engine, Error, Iter, KeyRange, MemoryConfig, MemoryStorage, Result, Storage, Timestamp,
+    TimestampSource,
 };
 
 /// A key and its value.
@@ -53,7 +54,11 @@ impl Place for InMemory {
     type Storage = MemoryStorage;
 
     fn open_numbered(&self, timestamps: TimestampSource) -> MemoryStorage {
-        MemoryStorage::with_timestamps(timestamps)
+        {
+            let mut config = MemoryConfig::default();
+            config.timestamps = timestamps;
+            MemoryStorage::with_config(config)
+        }
     }
 
     fn reopen(&self, storage: MemoryStorage) -> MemoryStorage {

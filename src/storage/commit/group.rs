@@ -1,0 +1,307 @@
+//! What one turn does: a group of commits is checked, numbered, written and published.
+
+use std::{
+    collections::HashMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    conflicts::{Record, Refusal, Reliance, check_ranges},
+    rows::{OldRow, Rows},
+};
+use crate::{
+    config::{Durability, TimestampSource},
+    error::{Error, ErrorKind, Result},
+    limits::GROUP_MAX_BYTES,
+    storage::{
+        Key, Value,
+        batch::{CommitInfo, CommitOptions, Write, display},
+        store::Store,
+    },
+    sync::{AtomicU64, Ordering},
+    timestamp::Timestamp,
+};
+
+/// One commit that is asked for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// In key order, each key once.
+    pub(crate) writes: Vec<Write>,
+    /// The rows that the writes replace, where the caller has read them; else empty.
+    pub(crate) old_rows: Vec<OldRow>,
+    pub(crate) requires: Requires,
+    pub(crate) options: CommitOptions,
+}
+
+/// What must hold when the commit is made.
+#[derive(Debug)]
+pub(crate) enum Requires {
+    Nothing,
+    /// The newest value of the one key that is written.
+    Value(Expected),
+    /// What the transaction relies on, and the keys that it writes, are as it saw them.
+    Unchanged(Reliance),
+}
+
+#[derive(Debug)]
+pub(crate) struct Expected(pub(crate) Option<Value>);
+
+impl Request {
+    /// The bytes that it brings.
+    pub(crate) fn weight(&self) -> usize {
+        let bytes = |(key, value): &Write| key.len() + value.as_ref().map_or(0, Value::len);
+        self.writes.iter().map(bytes).sum()
+    }
+}
+
+/// The state that only the holder of the turn touches.
+#[derive(Debug)]
+pub(crate) struct CommitState {
+    pub(crate) last: Timestamp,
+    /// Set once a write has failed: whether it took effect is unknown until the store is reopened.
+    pub(crate) failed: bool,
+}
+
+/// What the pipeline has done since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) commits: AtomicU64,
+    pub(crate) groups: AtomicU64,
+    pub(crate) synced_groups: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) too_old: AtomicU64,
+}
+
+fn add(count: &AtomicU64, number: usize) {
+    count.fetch_add(u64::try_from(number).unwrap_or(0), Ordering::Relaxed);
+}
+
+/// The commits of a group so far, none of them written.
+struct Group<'s> {
+    store: &'s Store,
+    last: Timestamp,
+    rows: Rows<'s>,
+    records: Vec<Record>,
+    /// The last commit of each key in this group; only kept where others follow.
+    written: HashMap<Key, Timestamp>,
+    durability: Durability,
+}
+
+impl Store {
+    /// Makes commits. The caller has the turn.
+    pub(super) fn commit_group(&self, requests: Vec<Request>) -> Vec<Result<CommitInfo>> {
+        let mut state = self.commit.lock();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            if let Err(error) = self.check_open().and_then(|()| state.check()) {
+                outcomes.extend(requests.map(|_| Err(error.again())));
+                break;
+            }
+            let mut group = Group::new(self, state.last);
+            let first = outcomes.len();
+            // What a commit brings was weighed, the old versions that it moves were not.
+            while group.rows.size_bytes() < GROUP_MAX_BYTES
+                && let Some(request) = requests.next()
+            {
+                outcomes.push(group.add(request, requests.peek().is_some()));
+            }
+            if !group.records.is_empty()
+                && let Err(error) = self.write_group(group, &mut state)
+            {
+                let written = outcomes.iter_mut().skip(first);
+                written
+                    .filter(|outcome| outcome.is_ok())
+                    .for_each(|outcome| *outcome = Err(error.again()));
+            }
+        }
+        outcomes
+    }
+
+    fn write_group(&self, group: Group<'_>, state: &mut CommitState) -> Result<()> {
+        self.clock.start(group.last);
+        if let Err(error) = self
+            .backend
+            .write(group.rows.finish(group.last), group.durability)
+        {
+            state.failed = true;
+            return Err(error);
+        }
+        add(&self.counts.commits, group.records.len());
+        add(&self.counts.groups, 1);
+        add(
+            &self.counts.synced_groups,
+            usize::from(group.durability == Durability::Sync),
+        );
+        state.last = group.last;
+        self.conflicts.publish(group.records, &self.clock);
+        Ok(())
+    }
+
+    /// The timestamp of the next commit.
+    fn number(&self, last: Timestamp, given: Option<Timestamp>) -> Result<Timestamp> {
+        match (given, self.options.timestamps) {
+            (None, TimestampSource::Engine) => last.next().ok_or_else(|| {
+                Error::invalid(format!(
+                    "no timestamp is left above {last}; the largest is {}",
+                    Timestamp::MAX
+                ))
+            }),
+            (None, TimestampSource::CallerGiven) => Err(Error::invalid(
+                "this store's commits are numbered by their caller; give a timestamp (commit_at)",
+            )),
+            (Some(timestamp), _) if timestamp <= last => Err(Error::invalid(format!(
+                "the timestamp {timestamp} is not above the last commit, {last}"
+            ))),
+            (Some(timestamp), _) if timestamp > Timestamp::MAX => Err(Error::invalid(format!(
+                "the timestamp {timestamp} is above the largest, {}",
+                Timestamp::MAX
+            ))),
+            (Some(timestamp), _) => Ok(timestamp),
+        }
+    }
+}
+
+impl CommitState {
+    fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "an earlier write failed and its outcome is unknown; close the store and open it \
+                 again to go on writing",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl<'s> Group<'s> {
+    fn new(store: &'s Store, last: Timestamp) -> Self {
+        Self {
+            store,
+            last,
+            rows: Rows::new(store.backend.as_ref()),
+            records: Vec::new(),
+            written: HashMap::new(),
+            durability: Durability::Buffered,
+        }
+    }
+
+    /// Adds a commit, or refuses it and stays as it was. `others_follow` in this group.
+    fn add(&mut self, request: Request, others_follow: bool) -> Result<CommitInfo> {
+        let Request {
+            writes,
+            old_rows,
+            requires,
+            options,
+        } = request;
+        let expected = match requires {
+            Requires::Nothing => None,
+            Requires::Value(expected) => Some(expected),
+            Requires::Unchanged(reliance) => {
+                self.check(&reliance, &writes)?;
+                None
+            }
+        };
+        let timestamp = self.store.number(self.last, options.timestamp)?;
+        let old_rows = self.rows.old_rows(&writes, old_rows)?;
+        if let Some(Expected(value)) = expected {
+            self.check_value(&writes, &old_rows, value.as_ref())?;
+        }
+        let time_ms = unix_ms(options.time.unwrap_or_else(SystemTime::now));
+        self.rows
+            .add(timestamp, time_ms, &writes, old_rows, others_follow)?;
+
+        let keys: Vec<Key> = writes.into_iter().map(|(key, _)| key).collect();
+        let info = CommitInfo {
+            timestamp,
+            writes: keys.len(),
+        };
+        if others_follow {
+            let keys = keys.iter().cloned();
+            self.written.extend(keys.map(|key| (key, timestamp)));
+        }
+        self.records.push(Record { timestamp, keys });
+        self.last = timestamp;
+        let durability = options.durability.unwrap_or(self.store.options.durability);
+        if durability == Durability::Sync {
+            self.durability = Durability::Sync;
+        }
+        Ok(info)
+    }
+
+    /// Checks a transaction against published commits and those of this group.
+    fn check(&self, reliance: &Reliance, writes: &[Write]) -> Result<()> {
+        let snapshot = reliance.open.snapshot();
+        let written = || writes.iter().map(|(key, _)| key);
+        let refusal = self.store.conflicts.check(reliance, written());
+        let refusal = refusal.and_then(|()| {
+            if self.records.is_empty() {
+                return Ok(());
+            }
+            for key in written().chain(&reliance.points) {
+                if let Some(committed) = self.written.get(key) {
+                    return Err(Refusal::Conflict {
+                        key: key.clone(),
+                        committed: *committed,
+                    });
+                }
+            }
+            check_ranges(&reliance.ranges, self.records.iter())
+        });
+        match refusal {
+            Ok(()) => Ok(()),
+            Err(Refusal::Conflict { key, committed }) => {
+                add(&self.store.counts.conflicts, 1);
+                Err(Error::conflict(
+                    &key,
+                    snapshot,
+                    committed,
+                    format!(
+                        "{} was committed at {committed}, after this transaction's snapshot at \
+                         {snapshot}; begin it anew",
+                        display(&key)
+                    ),
+                ))
+            }
+            Err(Refusal::TooOld { kept_since }) => {
+                add(&self.store.counts.too_old, 1);
+                Err(Error::too_old(format!(
+                    "the transaction's snapshot at {snapshot} is too old to be checked: commits are \
+                     on record above {kept_since} only; begin it anew"
+                )))
+            }
+        }
+    }
+
+    fn check_value(
+        &self,
+        writes: &[Write],
+        old_rows: &[OldRow],
+        expected: Option<&Value>,
+    ) -> Result<()> {
+        let (Some((key, _)), Some(row)) = (writes.first(), old_rows.first()) else {
+            return Ok(());
+        };
+        let current = row.current(key)?;
+        if current.as_ref().map(|row| &row.value) == expected {
+            return Ok(());
+        }
+        add(&self.store.counts.conflicts, 1);
+        Err(Error::conflict(
+            key,
+            self.last,
+            current.map_or(self.last, |row| row.start),
+            format!(
+                "the value of {} is not the expected one; read it again",
+                display(key)
+            ),
+        ))
+    }
+}
+
+/// Milliseconds since 1970; a time before that counts as 0.
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,1 @@
+//! The hand-off of the turn to commit, under the model checker.

@@ -1,0 +1,202 @@
+//! The commit pipeline: the one way in for every write of every handle.
+//!
+//! ```text
+//!  threads    prepare     sorted writes, limits, the old rows that a transaction has read
+//!     |
+//!  queue      wait        for the turn, or for another that commits for all
+//!     |
+//!  group      check       transactions against commits since their snapshots, and within the group
+//!             number      last + 1, or the caller's timestamp
+//!             rows        one atomic batch for the group
+//!             write       once, and once to the disk
+//!             publish     conflict records and visible timestamp, together
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | `queue` | who works, for whom, in which order |
+//! | `conflicts` | which keys were committed lately, and which transactions will ask |
+//! | `group` | what one turn does |
+//! | `rows` | the rows of a commit |
+//!
+//! **Invariants:**
+//! - Groups enter the backend one at a time, in timestamp order.
+//! - Until the write, an error fails its one commit and changes nothing. After a failed write the
+//!   outcome is unknown: its whole group fails, nothing is written any more, and its timestamps are not
+//!   given again, until the store is opened anew and asks the backend.
+//! - A commit is visible only after it was written, wholly, and with all commits below it.
+
+mod conflicts;
+mod group;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod queue;
+mod rows;
+
+pub(crate) use conflicts::{Conflicts, OpenTransaction, Reliance};
+pub(crate) use group::{CommitState, Counts};
+pub(crate) use rows::OldRow;
+
+use group::{Expected, Request, Requires};
+use queue::{Lost, Queue, Reentered, Turn};
+
+use super::{
+    batch::{Batch, CommitInfo, CommitOptions, Write},
+    iter::Value,
+    key_range::KeyRange,
+    lookup,
+    store::Store,
+};
+use crate::{
+    backend::{Access, Keyspace},
+    error::{Error, ErrorKind, Result},
+    limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
+    sync::MutexGuard,
+};
+
+/// The queue of commits.
+pub(crate) type Commits = Queue<Request, Result<CommitInfo>>;
+
+/// The turn to commit. Nothing is committed while it is held, but through it.
+pub(crate) struct CommitTurn<'s> {
+    store: &'s Store,
+    _turn: Turn<'s, Request, Result<CommitInfo>>,
+}
+
+impl Store {
+    /// Commits a batch.
+    pub(crate) fn commit(&self, batch: Batch, options: CommitOptions) -> Result<CommitInfo> {
+        self.submit(Request {
+            writes: batch.into_sorted()?,
+            old_rows: Vec::new(),
+            requires: Requires::Nothing,
+            options,
+        })
+    }
+
+    /// Sets or deletes one key, if its newest committed value is the expected one.
+    pub(crate) fn compare_and_set(
+        &self,
+        user_key: &[u8],
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        options: CommitOptions,
+    ) -> Result<CommitInfo> {
+        let mut batch = Batch::new();
+        match new {
+            Some(value) => batch.set(user_key, value),
+            None => batch.delete(user_key),
+        };
+        let expected = Expected(expected.map(Value::copy_from_slice));
+        self.submit(Request {
+            writes: batch.into_sorted()?,
+            old_rows: Vec::new(),
+            requires: Requires::Value(expected),
+            options,
+        })
+    }
+
+    /// Commits what a transaction wrote, if what it relies on still holds.
+    ///
+    /// `writes` are in key order, each key once; `old_rows` are their rows, where the transaction has read
+    /// them. The others are read here: if none of them was committed since the snapshot, as will be
+    /// checked, then what is stored now is what is stored then.
+    pub(crate) fn commit_transaction(
+        &self,
+        writes: Vec<Write>,
+        old_rows: Vec<Option<OldRow>>,
+        reliance: Reliance,
+        options: CommitOptions,
+        turn: Option<&CommitTurn<'_>>,
+    ) -> Result<CommitInfo> {
+        let old_rows = rows::complete(self.backend.as_ref(), &writes, old_rows)?;
+        let request = Request {
+            writes,
+            old_rows,
+            requires: Requires::Unchanged(reliance),
+            options,
+        };
+        match turn {
+            Some(turn) => turn.commit(request),
+            None => self.submit(request),
+        }
+    }
+
+    /// Deletes every key of a range that is live, as one commit.
+    pub(crate) fn delete_range(
+        &self,
+        range: &KeyRange,
+        options: CommitOptions,
+    ) -> Result<CommitInfo> {
+        let turn = self.commit_turn()?;
+        self.check_open()?;
+        let mut writes = Vec::new();
+        let mut cursor = self
+            .backend
+            .cursor(Keyspace::Current, range.scope(), Access::Scan)?;
+        cursor.seek_to_first()?;
+        while let Some((encoded, _)) = cursor.row() {
+            if writes.len() == BATCH_MAX_WRITES {
+                return Err(Error::too_large(format!(
+                    "the range holds more than {BATCH_MAX_WRITES} keys; delete it in parts"
+                )));
+            }
+            let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
+            writes.push((user_key.into(), None));
+            cursor.next()?;
+        }
+        turn.commit(Request {
+            writes,
+            old_rows: Vec::new(),
+            requires: Requires::Nothing,
+            options,
+        })
+    }
+
+    /// Waits for the turn to commit. All commits that came before are done then.
+    pub(crate) fn commit_turn(&self) -> Result<CommitTurn<'_>> {
+        let turn = self.commits.turn().map_err(|Reentered| reentered())?;
+        Ok(CommitTurn {
+            store: self,
+            _turn: turn,
+        })
+    }
+
+    fn submit(&self, request: Request) -> Result<CommitInfo> {
+        self.check_open()?;
+        let weight = request.weight();
+        self.commits
+            .submit(request, weight, GROUP_MAX_BYTES, |requests| {
+                self.commit_group(requests)
+            })
+            .map_err(|Reentered| reentered())?
+            .unwrap_or_else(|Lost| Err(lost()))
+    }
+}
+
+impl CommitTurn<'_> {
+    fn commit(&self, request: Request) -> Result<CommitInfo> {
+        self.store
+            .commit_group(vec![request])
+            .pop()
+            .unwrap_or_else(|| Err(lost()))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, CommitState> {
+        self.store.commit.lock()
+    }
+}
+
+fn reentered() -> Error {
+    Error::invalid(
+        "this thread holds the turn to commit, as the last attempt of a transaction that kept losing; \
+         write through that transaction",
+    )
+}
+
+fn lost() -> Error {
+    Error::new(
+        ErrorKind::Io,
+        "the thread that was writing this commit ended; whether it took effect is unknown: read it",
+    )
+}

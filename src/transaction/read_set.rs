@@ -1,0 +1,289 @@
+//! [`ReadSet`]: what a transaction has read, to be checked when it commits.
+//!
+//! It has two uses. A serializable transaction relies on every key and range in it. And the rows that
+//! were read are the old rows of the keys that are written later, so that a commit need not read them
+//! again.
+
+use std::collections::HashMap;
+
+use crate::{
+    error::{Error, Result},
+    limits::TRANSACTION_READS_MAX_BYTES,
+    storage::{Key, KeyRange, commit::OldRow},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+/// What an entry takes beyond its bytes, about.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+/// Rows are kept for the commit as long as they are few: the rest is read again.
+const OLD_ROWS_MAX_BYTES: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct ReadSet {
+    /// Whether the transaction relies on what it reads.
+    is_tracked: bool,
+    points: HashMap<Key, Point>,
+    ranges: Vec<RangeRead>,
+    tracked_bytes: usize,
+    old_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Point {
+    is_tracked: bool,
+    old: Option<OldRow>,
+}
+
+/// What of a range an iterator has given out, from either end.
+#[derive(Debug)]
+struct RangeRead {
+    range: KeyRange,
+    first: Option<Key>,
+    last: Option<Key>,
+    is_whole: bool,
+}
+
+/// How far an iterator has come.
+#[derive(Debug)]
+pub(super) enum Extent<'k> {
+    /// Every key from the start up to this one.
+    To(&'k Key),
+    /// Every key from this one to the end.
+    From(&'k Key),
+    /// All.
+    Whole,
+}
+
+impl ReadSet {
+    pub(super) fn new(is_tracked: bool) -> Self {
+        Self {
+            is_tracked,
+            points: HashMap::new(),
+            ranges: Vec::new(),
+            tracked_bytes: 0,
+            old_bytes: 0,
+        }
+    }
+
+    /// A key was read. `relied_on` is false for a read that must not be checked.
+    pub(super) fn add(&mut self, key: &[u8], old: Option<OldRow>, relied_on: bool) -> Result<()> {
+        let is_tracked = self.is_tracked && relied_on;
+        let old = old.filter(|old| self.has_room_for(old));
+        if !is_tracked && old.is_none() {
+            return Ok(());
+        }
+        if let Some(point) = self.points.get_mut(key) {
+            if is_tracked && !point.is_tracked {
+                point.is_tracked = true;
+                self.track(key.len())?;
+            }
+            return Ok(());
+        }
+        self.old_bytes += old.as_ref().map_or(0, size_of_old);
+        let point = Point { is_tracked, old };
+        self.points.insert(Key::copy_from_slice(key), point);
+        if is_tracked {
+            self.track(key.len())?;
+        }
+        Ok(())
+    }
+
+    fn has_room_for(&self, old: &OldRow) -> bool {
+        self.old_bytes + size_of_old(old) <= OLD_ROWS_MAX_BYTES
+    }
+
+    fn track(&mut self, bytes: usize) -> Result<()> {
+        self.tracked_bytes += bytes + ENTRY_OVERHEAD_BYTES;
+        if self.tracked_bytes > TRANSACTION_READS_MAX_BYTES {
+            return Err(Error::too_large(format!(
+                "the transaction has read more than it can remember, {TRANSACTION_READS_MAX_BYTES} \
+                 bytes of keys; read untracked what need not be checked, or run it at \
+                 Isolation::Snapshot"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A range is going to be read. Returns its number, where the transaction will rely on it.
+    pub(super) fn begin_range(&mut self, range: &KeyRange) -> Result<Option<usize>> {
+        if !self.is_tracked || range.is_empty() {
+            return Ok(None);
+        }
+        self.track(range.start.len() + range.end.as_ref().map_or(0, Vec::len))?;
+        self.ranges.push(RangeRead {
+            range: range.clone(),
+            first: None,
+            last: None,
+            is_whole: false,
+        });
+        Ok(Some(self.ranges.len() - 1))
+    }
+
+    /// A range was read so far.
+    pub(super) fn extend_range(&mut self, number: usize, extent: &Extent<'_>) {
+        let Some(read) = self.ranges.get_mut(number) else {
+            return;
+        };
+        match extent {
+            Extent::To(key) => read.first = Some(Key::clone(key)),
+            Extent::From(key) => read.last = Some(Key::clone(key)),
+            Extent::Whole => read.is_whole = true,
+        }
+    }
+
+    /// The row of a key that was read.
+    pub(super) fn take_old(&mut self, key: &[u8]) -> Option<OldRow> {
+        self.points.get_mut(key)?.old.take()
+    }
+
+    /// The keys and ranges that the transaction relies on. Keys that it writes are checked anyway.
+    pub(super) fn into_relied_on(
+        self,
+        is_written: impl Fn(&Key) -> bool,
+    ) -> (Vec<Key>, Vec<KeyRange>) {
+        let points = self.points.into_iter();
+        let points = points.filter(|(key, point)| point.is_tracked && !is_written(key));
+        let ranges = self.ranges.into_iter().flat_map(RangeRead::into_parts);
+        (points.map(|(key, _)| key).collect(), ranges.collect())
+    }
+}
+
+fn size_of_old(old: &OldRow) -> usize {
+    match old {
+        OldRow::Live(row) => row.len(),
+        OldRow::Absent { .. } => 0,
+    }
+}
+
+impl RangeRead {
+    fn into_parts(self) -> impl Iterator<Item = KeyRange> {
+        let Self {
+            range,
+            first,
+            last,
+            is_whole,
+        } = self;
+        if is_whole {
+            return [Some(range), None].into_iter().flatten();
+        }
+        let end = range.end.clone();
+        let from_start = first.map(|first| KeyRange::new(range.start.clone()..=Vec::from(first)));
+        let to_end = last.map(|last| KeyRange {
+            start: last.into(),
+            end,
+        });
+        [from_start, to_end].into_iter().flatten()
+    }
+}
+
+/// The read set of one transaction, shared with its iterators until the transaction ends.
+#[derive(Debug)]
+pub(super) struct Reads(SharedReads);
+
+pub(super) type SharedReads = Arc<Mutex<Option<ReadSet>>>;
+
+impl Reads {
+    pub(super) fn new(is_tracked: bool) -> Self {
+        Self(Arc::new(Mutex::new(Some(ReadSet::new(is_tracked)))))
+    }
+
+    pub(super) fn share(&self) -> SharedReads {
+        Arc::clone(&self.0)
+    }
+
+    /// Notes something, while the transaction is open.
+    pub(super) fn note<T>(&self, note: impl FnOnce(&mut ReadSet) -> Result<T>) -> Result<T> {
+        note_in(self.0.lock(), note)
+    }
+
+    /// Ends the transaction's reading: its iterators fail from now on.
+    pub(super) fn end(&self) -> Option<ReadSet> {
+        self.0.lock().take()
+    }
+}
+
+impl Drop for Reads {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Notes something in a shared read set.
+pub(super) fn note_in<T>(
+    mut reads: MutexGuard<'_, Option<ReadSet>>,
+    note: impl FnOnce(&mut ReadSet) -> Result<T>,
+) -> Result<T> {
+    match reads.as_mut() {
+        Some(reads) => note(reads),
+        None => Err(Error::invalid(
+            "the transaction of this iterator has ended; begin another",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        Key::copy_from_slice(text.as_bytes())
+    }
+
+    fn relied_on(reads: ReadSet) -> (Vec<Key>, Vec<KeyRange>) {
+        let (mut points, ranges) = reads.into_relied_on(|_| false);
+        points.sort();
+        (points, ranges)
+    }
+
+    #[test]
+    fn a_range_is_relied_on_as_far_as_it_was_read() {
+        let mut reads = ReadSet::new(true);
+        let all = KeyRange::all();
+        let numbers: Vec<_> = (0..4)
+            .map(|_| reads.begin_range(&all).unwrap().unwrap())
+            .collect();
+        reads.extend_range(numbers[0], &Extent::To(&key("b")));
+        reads.extend_range(numbers[0], &Extent::To(&key("c")));
+        reads.extend_range(numbers[1], &Extent::From(&key("x")));
+        reads.extend_range(numbers[1], &Extent::To(&key("a")));
+        reads.extend_range(numbers[2], &Extent::Whole);
+        let upper = KeyRange::new(b"x".to_vec()..);
+        let ranges = [
+            KeyRange::new(..=b"c".to_vec()),
+            KeyRange::new(..=b"a".to_vec()),
+            upper,
+            all,
+        ];
+        assert_eq!(relied_on(reads), (vec![], ranges.to_vec()));
+    }
+
+    #[test]
+    fn only_tracked_keys_are_relied_on_and_rows_are_kept_for_all() {
+        let old = || Some(OldRow::Live(key("row")));
+        let mut reads = ReadSet::new(true);
+        reads.add(b"a", old(), true).unwrap();
+        reads.add(b"b", old(), false).unwrap();
+        reads.add(b"c", None, true).unwrap();
+        assert_eq!(reads.take_old(b"b"), old());
+        assert_eq!(relied_on(reads).0, [key("a"), key("c")]);
+
+        let mut reads = ReadSet::new(false);
+        reads.add(b"a", old(), true).unwrap();
+        assert_eq!(reads.take_old(b"a"), old());
+        assert_eq!(relied_on(reads).0, Vec::<Key>::new());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut reads = ReadSet::new(true);
+        let big = vec![0; 60 << 20];
+        let mut read = |tail: u8| reads.add(&[&big[..], &[tail]].concat(), None, true);
+        let error = (0..5).find_map(|tail| read(tail).err()).unwrap();
+        assert_eq!(error.kind().name(), "too_large");
+        let mut reads = ReadSet::new(true);
+        let row = OldRow::Live(vec![0; OLD_ROWS_MAX_BYTES].into());
+        reads.add(b"a", Some(row.clone()), true).unwrap();
+        reads.add(b"b", Some(row), true).unwrap();
+        assert!(reads.take_old(b"a").is_some() && reads.take_old(b"b").is_none());
+    }
+}
