@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 SEEDS ?= 40
 RUNS ?= 100000
+SCHEDULES ?= 1000
 TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
@@ -42,9 +43,11 @@ bench: setup ## Sapwood beside its peers: ONLY=P1,P3 for a part, QUICK=1 for at 
 model: setup ## the rules and the engine against their references: SEEDS=1000 for the long form
 	SEEDS=$(SEEDS) cargo test --locked -p sapwood --test rules --test model -- --nocapture
 
-loom: ## the protocols of guards and floor under the model checker, with their negative controls
+loom: ## the protocols under the model checker loom, the engine under shuttle: SCHEDULES=100000 for the long form
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
 		cargo test --locked -p sapwood --no-default-features --lib loom_
+	SCHEDULES=$(SCHEDULES) RUSTFLAGS="--cfg shuttle" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/shuttle \
+		cargo test --locked -p sapwood --no-default-features --lib shuttle_
 
 mutants: setup ## break each rule on purpose; a test must fail
 	scripts/mutants

@@ -43,6 +43,8 @@ mod error;
 pub mod limits;
 pub mod prune_rule;
 mod read_view;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 pub mod storage;
 mod sync;

@@ -23,6 +23,11 @@ mod real {
         thread,
     };
 
+    /// Lets time pass.
+    pub(crate) fn pause(duration: std::time::Duration) {
+        thread::sleep(duration);
+    }
+
     #[derive(Debug, Default)]
     pub(crate) struct Condvar(parking_lot::Condvar);
 
@@ -56,6 +61,11 @@ mod model {
         atomic::{AtomicBool, AtomicU64, Ordering},
     };
     pub(crate) use std::sync::Arc;
+
+    /// Models have no time: others may run.
+    pub(crate) fn pause(_: std::time::Duration) {
+        thread::yield_now();
+    }
 
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(model::Mutex<T>);

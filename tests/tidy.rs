@@ -30,8 +30,11 @@ const FORBIDDEN: &[(&str, Applies, &str)] = &[
         "the codec and the rules are pure",
     ),
     (
-        "parking_lot loom:: std::sync::atomic std::sync::Mutex std::sync::RwLock crossbeam",
-        |path| is_outside(path, &["src/sync.rs", "src/storage/loom_tests.rs"]),
+        "parking_lot loom:: shuttle:: std::sync::atomic std::sync::Mutex std::sync::RwLock crossbeam",
+        |path| {
+            let model = path.ends_with("loom_tests.rs") || path.ends_with("shuttle_tests.rs");
+            is_outside(path, &["src/sync.rs"]) && !model
+        },
         "locks and atomics come from src/sync.rs, so that loom can take their place",
     ),
     (

@@ -29,6 +29,8 @@
 //! Locks on keys are deliberately absent, and so are deadlocks.
 
 mod iter;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod options;
 mod read_set;
 mod retry;

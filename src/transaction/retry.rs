@@ -11,7 +11,7 @@ use super::{Transaction, TransactionOptions};
 use crate::{
     error::{Error, Result},
     storage::{CommitInfo, CommitOptions, store::Store},
-    sync::{Arc, thread},
+    sync::{self, Arc},
     timestamp::Timestamp,
 };
 
@@ -80,5 +80,5 @@ fn pause(retries: u32) {
     let longest = FIRST_PAUSE
         .saturating_mul(1 << (retries - 2).min(16))
         .min(LONGEST_PAUSE);
-    thread::sleep(longest.mul_f64(fastrand::f64()));
+    sync::pause(longest.mul_f64(fastrand::f64()));
 }
