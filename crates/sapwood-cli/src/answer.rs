@@ -7,6 +7,10 @@ use sapwood::{Change, Key, KeyspaceSize, Pin, PruneReport, Status, Timestamp, Va
 pub(crate) enum Answer {
     /// A commit was made at this timestamp.
     Committed(Timestamp),
+    /// A transaction was begun, which reads at this timestamp.
+    Began(Timestamp),
+    /// A transaction was committed at this timestamp; it has none where it wrote nothing.
+    Ended(Option<Timestamp>),
     /// The value of a key.
     Value(Option<Value>),
     /// Rows of a state.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `args` | what can be typed on the command line |
 //! | `language` | the shell's lines: words, escapes, commands; pure |
-//! | `session`, `execute` | an open database, and the one implementation of each command |
+//! | `session`, `transactions` | an open database, and the transactions that are open on it |
+//! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
 //! | `shell`, `import`, `demo` | what is built on these |
 //!
@@ -22,6 +23,7 @@ mod progress;
 mod render;
 mod session;
 mod shell;
+mod transactions;
 
 use std::{
     path::{Path, PathBuf},
@@ -82,7 +84,7 @@ fn run_import(source: &ImportSource, db: &Path) -> Result<Imported> {
         Ok(session.insert(opened).engine.clone())
     });
     // What was committed is kept, however the import ended.
-    let closed = session.map_or(Ok(()), |session| session.close());
+    let closed = session.map_or(Ok(()), |mut session| session.close());
     let imported = imported?;
     closed.and(Ok(imported))
 }
@@ -91,7 +93,7 @@ fn run_import(source: &ImportSource, db: &Path) -> Result<Imported> {
 fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<()> {
     let command = query.into_command()?;
     let path = path_or_default(db);
-    let session = if command.creates() {
+    let mut session = if command.creates() {
         Session::create(&path)?
     } else {
         Session::existing(&path)?
@@ -113,7 +115,7 @@ fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<
     if args.memory && db.is_some() {
         return Err(Failure::invalid("--db and --memory exclude each other").unusable());
     }
-    let session = match db {
+    let mut session = match db {
         Some(path) => Session::create(&path)?,
         None => Session::memory(),
     };
@@ -121,7 +123,7 @@ fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<
         format,
         strict: args.strict,
     };
-    Ok(if shell.run(&session)? {
+    Ok(if shell.run(&mut session)? {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(Exit::Failed as u8)

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use sapwood::{Engine, MemoryStorage, RocksDBConfig, RocksDBStorage};
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    transactions::Transactions,
+};
 
 /// Where the database is, unless `--db` says otherwise.
 pub(crate) const DEFAULT_PATH: &str = "./sapwood.db";
@@ -15,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) engine: Engine,
     /// The storage below, where there are files to copy.
     pub(crate) storage: Option<RocksDBStorage>,
+    /// The transactions that lines of the shell have begun and not ended.
+    pub(crate) transactions: Transactions,
 }
 
 impl Session {
@@ -23,6 +28,7 @@ impl Session {
         Self {
             engine: Engine::new(&MemoryStorage::new()),
             storage: None,
+            transactions: Transactions::default(),
         }
     }
 
@@ -36,6 +42,7 @@ impl Session {
         Ok(Self {
             engine: Engine::new(&storage),
             storage: Some(storage),
+            transactions: Transactions::default(),
         })
     }
 
@@ -55,8 +62,9 @@ impl Session {
         .unusable())
     }
 
-    /// Makes every commit survive the machine.
-    pub(crate) fn close(&self) -> Result<()> {
+    /// Rolls back what is open, and makes every commit survive the machine.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.transactions = Transactions::default();
         Ok(self.engine.close()?)
     }
 }

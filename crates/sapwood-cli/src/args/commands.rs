@@ -26,6 +26,9 @@ Examples:
   get alice ts=1
   scan prefix=\"\" reverse limit=10
   history alice
+  begin t1 snapshot
+  t1 set alice 60
+  t1 commit
 
 Each line is answered by one answer; in a terminal, help lists the commands.";
 

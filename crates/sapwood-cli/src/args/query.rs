@@ -150,12 +150,12 @@ impl Query {
             } => {
                 let prefix = prefix.map(|prefix| prefix.0);
                 let (from, to) = (from.map(|from| from.0), to.map(|to| to.0));
-                Command::Scan(Scan {
+                let scan = Scan {
                     range: key_range(from, to, prefix.as_deref()),
-                    at: ts,
                     reverse,
                     limit: limit.map(rows),
-                })
+                };
+                Command::Scan { scan, at: ts }
             }
             Self::History {
                 key,

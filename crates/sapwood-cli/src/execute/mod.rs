@@ -4,6 +4,7 @@
 
 mod read;
 mod retain;
+mod transact;
 
 use sapwood::CommitOptions;
 
@@ -17,7 +18,7 @@ use crate::{
 
 impl Session {
     /// Does what a command says.
-    pub(crate) fn execute(&self, command: Command) -> Result<Answer> {
+    pub(crate) fn execute(&mut self, command: Command) -> Result<Answer> {
         match command {
             Command::Commit { writes, at } => {
                 let options = match at {
@@ -28,9 +29,11 @@ impl Session {
                 Ok(Answer::Committed(commit.timestamp))
             }
             Command::Get { key, at } => self.get(&key, at),
-            Command::Scan(scan) => self.scan(scan),
+            Command::Scan { scan, at } => self.scan(scan, at),
             Command::History(history) => self.history(&history),
             Command::Diff { old, new } => self.diff(old, new),
+            Command::Begin(begin) => self.begin(begin),
+            Command::Within { transaction, step } => self.within(&transaction, step),
             Command::Pin { name, at, ttl } => self.pin(&name, at, ttl),
             Command::Unpin { name } => {
                 self.engine.unpin(&name)?;

@@ -19,15 +19,12 @@ impl Session {
         Ok(Answer::Value(value))
     }
 
-    pub(super) fn scan(&self, scan: Scan) -> Result<Answer> {
-        let _spinner = progress::spinner("scanning");
-        let state = match scan.at {
+    pub(super) fn scan(&self, scan: Scan, at: Option<Timestamp>) -> Result<Answer> {
+        let state = match at {
             Some(at) => self.engine.at(at)?,
             None => self.engine.snapshot()?,
         };
-        let rows = state.range(scan.range);
-        let rows = ends(rows, scan.reverse, scan.limit)?;
-        Ok(Answer::Rows(rows))
+        rows(&state, scan)
     }
 
     /// The versions with `start < to` and `end > from`, in that order of words: where `to` is not
@@ -62,6 +59,13 @@ impl Session {
             pins: self.engine.pins()?,
         }))
     }
+}
+
+/// The rows of a state that a scan asks for.
+pub(super) fn rows(state: &impl ReadView, scan: Scan) -> Result<Answer> {
+    let _spinner = progress::spinner("scanning");
+    let rows = ends(state.range(scan.range), scan.reverse, scan.limit)?;
+    Ok(Answer::Rows(rows))
 }
 
 /// The first items from one of both ends.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use sapwood::Timestamp;
 
-use super::{command::number, words::Word};
+use super::{
+    command::{Scan, key_range, number},
+    words::Word,
+};
 use crate::failure::{Failure, Result};
 
 /// What a command takes.
@@ -116,6 +119,18 @@ impl Arguments {
     pub(crate) fn exactly<const COUNT: usize>(self) -> Result<[Vec<u8>; COUNT]> {
         let data: [Option<Vec<u8>>; COUNT] = self.data::<COUNT, COUNT>()?;
         Ok(data.map(Option::unwrap_or_default))
+    }
+
+    /// The words of a scan: `[FROM [TO]] [prefix=P] [reverse] [limit=N]`.
+    pub(crate) fn scan(self) -> Result<Scan> {
+        let prefix = self.option("prefix").map(<[u8]>::to_vec);
+        let (reverse, limit) = (self.flag("reverse"), self.limit()?);
+        let [from, to] = self.data::<0, 2>()?;
+        Ok(Scan {
+            range: key_range(from, to, prefix.as_deref()),
+            reverse,
+            limit,
+        })
     }
 
     /// The words that are neither options nor flags, as they were written.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sapwood::{Batch, KeyRange, Timestamp};
+use sapwood::{Batch, Isolation, KeyRange, Timestamp};
 
 use crate::failure::{Failure, Result};
 
@@ -17,11 +17,15 @@ pub(crate) enum Command {
     /// The value of a key.
     Get { key: Vec<u8>, at: Option<Timestamp> },
     /// The rows of a range.
-    Scan(Scan),
+    Scan { scan: Scan, at: Option<Timestamp> },
     /// The versions of a key.
     History(History),
     /// What differs between two states.
     Diff { old: Timestamp, new: Timestamp },
+    /// Begins a transaction.
+    Begin(Begin),
+    /// Takes a step in an open transaction.
+    Within { transaction: Vec<u8>, step: Step },
     /// Holds a state under a name.
     Pin {
         name: String,
@@ -50,7 +54,6 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scan {
     pub(crate) range: KeyRange,
-    pub(crate) at: Option<Timestamp>,
     pub(crate) reverse: bool,
     pub(crate) limit: Option<usize>,
 }
@@ -63,6 +66,36 @@ pub(crate) struct History {
     pub(crate) to: Option<Timestamp>,
     pub(crate) reverse: bool,
     pub(crate) limit: Option<usize>,
+}
+
+/// Which transaction is begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Begin {
+    pub(crate) name: Vec<u8>,
+    pub(crate) isolation: Isolation,
+    pub(crate) read_only: bool,
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// What is done in an open transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The value of a key.
+    Get { key: Vec<u8> },
+    /// The rows of a range.
+    Scan(Scan),
+    /// Sets a key.
+    Set { key: Vec<u8>, value: Vec<u8> },
+    /// Deletes a key.
+    Delete { key: Vec<u8> },
+    /// Names the point that has been reached.
+    Savepoint { name: Vec<u8> },
+    /// Undoes the writes behind a point.
+    RollbackTo { savepoint: Vec<u8> },
+    /// Ends it with a commit.
+    Commit,
+    /// Ends it with nothing.
+    Rollback,
 }
 
 impl Command {

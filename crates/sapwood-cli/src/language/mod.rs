@@ -9,6 +9,7 @@ mod batch;
 pub(crate) mod command;
 pub(crate) mod parse;
 pub(crate) mod text;
+pub(crate) mod transaction;
 pub(crate) mod words;
 
 pub(crate) use command::Command;

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use sapwood::{Batch, Timestamp};
+use sapwood::{Batch, Isolation, Timestamp};
 
 use super::{
     arguments::{Arguments, Row},
     batch,
-    command::{Command, History, Scan, key_range, number, pin_name},
+    command::{Begin, Command, History, number, pin_name},
+    text, transaction,
     words::{self, Word},
 };
 use crate::failure::{Failure, Result};
 
 /// The commands that can be given, in the order of the help.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 16] = [
     "set",
     "delete",
     "batch",
@@ -21,6 +22,7 @@ pub(crate) const NAMES: [&str; 15] = [
     "scan",
     "history",
     "diff",
+    "begin",
     "pin",
     "unpin",
     "pins",
@@ -32,19 +34,40 @@ pub(crate) const NAMES: [&str; 15] = [
 ];
 
 /// The commands of the language that this release does not have.
-const LATER: [&str; 3] = ["begin", "rollback-to", "verify"];
+const LATER: [&str; 2] = ["rollback-to", "verify"];
 
 /// The command that a line means; `None` for a blank line or a comment.
+///
+/// A plainly written first word that names a command is that command. Any other is the name of a
+/// transaction, where a transaction's command is the second word; whether it is open, only who
+/// executes the line can know.
 pub(crate) fn parse(line: &[u8]) -> Result<Option<Command>> {
     let mut words = words::split(line)?.into_iter();
     let Some(first) = words.next() else {
         return Ok(None);
     };
     let name = NAMES.into_iter().find(|name| first.is(name));
-    match name.and_then(row) {
-        Some(row) => command(Arguments::sort(row, words)?, &first).map(Some),
-        None => Err(unknown(&first, words.next().as_ref())),
+    if let Some((name, row)) = name.and_then(|name| Some((name, row(name)?))) {
+        return command(name, Arguments::sort(row, words)?).map(Some);
     }
+    if let Some(later) = LATER.into_iter().find(|later| first.is(later)) {
+        return Err(Failure::invalid(format!(
+            "{later} is not there yet in this release"
+        )));
+    }
+    match words.next().as_ref().and_then(transaction::step_name) {
+        Some(step) => Ok(Some(Command::Within {
+            transaction: first.into_data()?,
+            step: transaction::step(step, words)?,
+        })),
+        None => Err(unknown(&first)),
+    }
+}
+
+/// Whether a word is a command's, so that nothing else may have it as its name.
+fn is_taken(name: &[u8]) -> bool {
+    let mut taken = NAMES.iter().chain(&LATER);
+    taken.any(|command| command.as_bytes() == name)
 }
 
 /// What a command takes.
@@ -65,6 +88,11 @@ fn row(name: &str) -> Option<Row> {
             &["reverse"],
         ),
         "diff" => ("diff T1 T2", &[], &[]),
+        "begin" => (
+            "begin NAME [snapshot or serializable] [read-only] [ts=T]",
+            &["ts"],
+            &["snapshot", "serializable", "read-only"],
+        ),
         "pin" => ("pin NAME T [ttl=SECONDS]", &["ttl"], &[]),
         "unpin" => ("unpin NAME", &[], &[]),
         "pins" => ("pins", &[], &[]),
@@ -87,8 +115,8 @@ pub(crate) fn usage(name: &str) -> &'static str {
     row(name).map_or("", |row| row.usage)
 }
 
-fn command(words: Arguments, name: &Word) -> Result<Command> {
-    Ok(match name.name().unwrap_or_default() {
+fn command(name: &str, words: Arguments) -> Result<Command> {
+    Ok(match name {
         "set" => {
             let at = words.timestamp("ts")?;
             let [key, value] = words.exactly()?;
@@ -112,7 +140,10 @@ fn command(words: Arguments, name: &Word) -> Result<Command> {
             let [key] = words.exactly()?;
             Command::Get { key, at }
         }
-        "scan" => scan(words)?,
+        "scan" => Command::Scan {
+            at: words.timestamp("ts")?,
+            scan: words.scan()?,
+        },
         "history" => history(words)?,
         "diff" => {
             let [old, new] = words.exactly()?;
@@ -121,6 +152,7 @@ fn command(words: Arguments, name: &Word) -> Result<Command> {
                 new: timestamp(&new)?,
             }
         }
+        "begin" => begin(words)?,
         "pin" => {
             let ttl = words.seconds("ttl")?;
             let [name, at] = words.exactly()?;
@@ -162,19 +194,6 @@ fn command(words: Arguments, name: &Word) -> Result<Command> {
     })
 }
 
-fn scan(words: Arguments) -> Result<Command> {
-    let prefix = words.option("prefix").map(<[u8]>::to_vec);
-    let (at, limit) = (words.timestamp("ts")?, words.limit()?);
-    let reverse = words.flag("reverse");
-    let [from, to] = words.data::<0, 2>()?;
-    Ok(Command::Scan(Scan {
-        range: key_range(from, to, prefix.as_deref()),
-        at,
-        reverse,
-        limit,
-    }))
-}
-
 fn history(words: Arguments) -> Result<Command> {
     let (from, to) = (words.timestamp("from")?, words.timestamp("to")?);
     let (reverse, limit) = (words.flag("reverse"), words.limit()?);
@@ -188,32 +207,49 @@ fn history(words: Arguments) -> Result<Command> {
     }))
 }
 
+fn begin(words: Arguments) -> Result<Command> {
+    let at = words.timestamp("ts")?;
+    let read_only = words.flag("read-only");
+    let isolation = match (words.flag("snapshot"), words.flag("serializable")) {
+        (true, true) => {
+            return Err(Failure::invalid(
+                "a transaction is either snapshot or serializable",
+            ));
+        }
+        (true, false) => Isolation::Snapshot,
+        (false, _) => Isolation::Serializable,
+    };
+    let [name] = words.exactly()?;
+    if name.is_empty() || is_taken(&name) {
+        return Err(Failure::invalid(format!(
+            "{:?} cannot be the name of a transaction: it is {}",
+            text::printable(&name),
+            if name.is_empty() {
+                "empty"
+            } else {
+                "a command"
+            },
+        )));
+    }
+    Ok(Command::Begin(Begin {
+        name,
+        isolation,
+        read_only,
+        at,
+    }))
+}
+
 fn timestamp(text: &[u8]) -> Result<Timestamp> {
     Ok(Timestamp::new(number(text, "a timestamp")?))
 }
 
-fn unknown(first: &Word, second: Option<&Word>) -> Failure {
-    let text = super::text::printable(&first.bytes);
-    let in_transaction = [
-        "get",
-        "scan",
-        "set",
-        "delete",
-        "savepoint",
-        "rollback-to",
-        "commit",
-        "rollback",
-    ];
-    if let Some(later) = LATER.iter().find(|later| first.is(later)) {
-        Failure::invalid(format!("{later} is not there yet in this release"))
-    } else if second.is_some_and(|word| in_transaction.iter().any(|name| word.is(name))) {
-        Failure::invalid("transactions are not there yet in this release")
-    } else {
-        Failure::invalid(format!(
-            "there is no command {text:?}; there are: {}",
-            NAMES.join(", ")
-        ))
-    }
+fn unknown(first: &Word) -> Failure {
+    Failure::invalid(format!(
+        "there is no command {:?}; there are: {}; and behind the name of a transaction: {}",
+        text::printable(&first.bytes),
+        NAMES.join(", "),
+        transaction::STEPS.join(", "),
+    ))
 }
 
 #[cfg(test)]

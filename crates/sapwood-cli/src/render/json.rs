@@ -35,6 +35,8 @@ fn fields(answer: &Answer) -> Value {
         Answer::Committed(timestamp) | Answer::Checkpoint(timestamp) => {
             json!({ "timestamp": timestamp.get() })
         }
+        Answer::Began(timestamp) => json!({ "snapshot": timestamp.get() }),
+        Answer::Ended(timestamp) => json!({ "timestamp": timestamp.map(Timestamp::get) }),
         Answer::Value(value) => json!({ "value": optional(value.as_deref()) }),
         Answer::Rows(rows) => {
             let rows = rows

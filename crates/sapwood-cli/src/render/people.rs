@@ -21,7 +21,11 @@ pub(super) fn failure(failure: &Failure) -> String {
 /// An answer as a line or a table.
 pub(super) fn answer(answer: &Answer) -> String {
     match answer {
-        Answer::Committed(timestamp) => format!("committed at {timestamp}"),
+        Answer::Committed(timestamp) | Answer::Ended(Some(timestamp)) => {
+            format!("committed at {timestamp}")
+        }
+        Answer::Ended(None) => "committed; nothing was written".to_owned(),
+        Answer::Began(timestamp) => format!("begun; it reads the state at {timestamp}"),
         Answer::Value(Some(value)) => printable(value),
         Answer::Value(None) => "(no value)".to_owned(),
         Answer::Rows(rows) => {
@@ -89,7 +93,7 @@ fn pins(pins: &[Pin]) -> Table {
 
 fn pruned(report: &PruneReport) -> String {
     let held = report.held_by.map_or_else(String::new, |oldest| {
-        format!(" (held there by a snapshot at {oldest})")
+        format!(" (held there by a snapshot or transaction at {oldest})")
     });
     format!(
         "floor {}{held}: {} versions dropped, {} given back",

@@ -8,7 +8,7 @@ use crate::{
     session::Session,
 };
 
-pub(super) fn run(shell: Shell, session: &Session) -> Result<Next> {
+pub(super) fn run(shell: Shell, session: &mut Session) -> Result<Next> {
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     loop {

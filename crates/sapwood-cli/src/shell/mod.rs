@@ -27,13 +27,14 @@ enum Next {
 
 impl Shell {
     /// Reads commands from standard input to its end. `false` where a failed line ended it.
-    pub(crate) fn run(self, session: &Session) -> Result<bool> {
+    pub(crate) fn run(self, session: &mut Session) -> Result<bool> {
         let next = if std::io::stdin().is_terminal() {
             terminal::run(self, session)
         } else {
             lines::run(self, session)
         };
-        // What was committed is made safe even where the output has gone.
+        // What was committed is made safe even where the output has gone; what is still open is
+        // rolled back.
         let closed = session.close();
         let next = next?;
         closed?;
@@ -41,7 +42,7 @@ impl Shell {
     }
 
     /// Answers one line.
-    fn line(self, session: &Session, line: &[u8]) -> Result<Next> {
+    fn line(self, session: &mut Session, line: &[u8]) -> Result<Next> {
         let answer = match language::parse(line) {
             Ok(None) => return Ok(Next::Line),
             Ok(Some(command)) => session.execute(command),

@@ -15,7 +15,7 @@ use rustyline::{
 use super::{Next, Shell, help};
 use crate::{
     failure::{Failure, Result},
-    language::parse::NAMES,
+    language::{parse::NAMES, transaction::STEPS},
     render::{complain, print},
     session::Session,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
 
-pub(super) fn run(shell: Shell, session: &Session) -> Result<Next> {
+pub(super) fn run(shell: Shell, session: &mut Session) -> Result<Next> {
     let failed = |error: ReadlineError| Failure::new("io", format!("the terminal: {error}"));
     let config = Config::builder()
         .completion_type(CompletionType::List)
@@ -52,7 +52,7 @@ pub(super) fn run(shell: Shell, session: &Session) -> Result<Next> {
 
 fn lines(
     shell: Shell,
-    session: &Session,
+    session: &mut Session,
     editor: &mut Editor<Names, DefaultHistory>,
 ) -> Result<Next> {
     loop {
@@ -84,7 +84,7 @@ fn history_file() -> Option<PathBuf> {
     Some(state.join("sapwood/history"))
 }
 
-/// Completes the names of commands.
+/// Completes the names of commands and of a transaction's commands.
 #[derive(Debug)]
 struct Names;
 
@@ -97,10 +97,21 @@ impl Completer for Names {
         position: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let typed = line.get(..position).unwrap_or(line);
-        let names = NAMES.into_iter().chain(["help", "exit"]);
-        let found = names.filter(|name| name.starts_with(typed));
-        Ok((0, found.map(|name| format!("{name} ")).collect()))
+        Ok(candidates(line.get(..position).unwrap_or(line)))
+    }
+}
+
+/// Where the word begins that can be completed, and what it can become: the first word is a command;
+/// behind one that is none, and so may be a transaction's name, comes a transaction's command.
+fn candidates(typed: &str) -> (usize, Vec<String>) {
+    let becomes = |word: &str, names: &[&str]| {
+        let names = names.iter().filter(|name| name.starts_with(word));
+        names.map(|name| format!("{name} ")).collect()
+    };
+    match typed.split_once(' ') {
+        None => (0, becomes(typed, &[&NAMES[..], &["help", "exit"]].concat())),
+        Some((first, word)) if !NAMES.contains(&first) => (first.len() + 1, becomes(word, &STEPS)),
+        Some(_) => (typed.len(), Vec::new()),
     }
 }
 
@@ -110,3 +121,24 @@ impl Hinter for Names {
 impl Highlighter for Names {}
 impl Validator for Names {}
 impl Helper for Names {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_completed() {
+        assert_eq!(candidates("be"), (0, vec!["begin ".to_owned()]));
+        assert_eq!(candidates("sc"), (0, vec!["scan ".to_owned()]));
+        assert!(candidates("").1.contains(&"exit ".to_owned()));
+        assert!(candidates("get s").1.is_empty());
+    }
+
+    #[test]
+    fn behind_a_name_the_commands_of_a_transaction_are_completed() {
+        let found = vec!["rollback-to ".to_owned(), "rollback ".to_owned()];
+        assert_eq!(candidates("t1 ro"), (3, found));
+        assert_eq!(candidates("t1 ").1.len(), STEPS.len());
+        assert!(candidates("t1 get a").1.is_empty());
+    }
+}
