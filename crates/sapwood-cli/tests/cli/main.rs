@@ -18,3 +18,4 @@ mod output;
 mod repository;
 mod sessions;
 mod support;
+mod transactions;
