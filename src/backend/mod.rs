@@ -17,6 +17,8 @@ pub(crate) mod rocksdb;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod fault;
 
 use std::{fmt, path::Path, sync::Arc};
 

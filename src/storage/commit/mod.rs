@@ -32,6 +32,8 @@ mod group;
 mod loom_tests;
 mod queue;
 mod rows;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 pub(crate) use conflicts::{Conflicts, OpenTransaction, Reliance};
 pub(crate) use group::{CommitState, Counts};

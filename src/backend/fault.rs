@@ -1,0 +1,114 @@
+//! A memory backend whose writes can be made to fail, for tests.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::{
+    Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch,
+    memory::MemoryBackend,
+};
+use crate::{
+    config::Durability,
+    error::{Error, Result},
+    prune_rule::PruneRule,
+    sync::{Arc, AtomicU64, Ordering},
+};
+
+/// Which write fails, and what it leaves.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// Writes until the failing one, that included; 0 for none.
+    countdown: AtomicU64,
+    /// Whether the failing write takes effect all the same: an error leaves both possible.
+    takes_effect: bool,
+}
+
+impl Fault {
+    pub(crate) fn new(takes_effect: bool) -> Arc<Self> {
+        Arc::new(Self {
+            countdown: AtomicU64::new(0),
+            takes_effect,
+        })
+    }
+
+    /// Lets the write fail that comes as the `number`th from now.
+    pub(crate) fn arm(&self, number: u64) {
+        self.countdown.store(number, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct FaultBackend {
+    inner: MemoryBackend,
+    fault: Arc<Fault>,
+}
+
+impl FaultBackend {
+    pub(crate) fn new(fault: &Arc<Fault>) -> Self {
+        Self {
+            inner: MemoryBackend::new(),
+            fault: Arc::clone(fault),
+        }
+    }
+}
+
+impl Backend for FaultBackend {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+        self.inner.get(keyspace, key)
+    }
+
+    fn multi_get(&self, keyspace: Keyspace, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
+        self.inner.multi_get(keyspace, keys)
+    }
+
+    fn cursor(&self, keyspace: Keyspace, scope: Scope, access: Access) -> Result<Box<dyn Cursor>> {
+        self.inner.cursor(keyspace, scope, access)
+    }
+
+    fn write(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
+        // Writes come one at a time.
+        let countdown = self.fault.countdown.load(Ordering::SeqCst);
+        self.fault.arm(countdown.saturating_sub(1));
+        if countdown != 1 {
+            return self.inner.write(batch, durability);
+        }
+        if self.fault.takes_effect {
+            self.inner.write(batch, durability)?;
+        }
+        let cause = std::io::Error::other("on purpose");
+        Err(Error::io("the backend failed", cause))
+    }
+
+    fn arm(&self, rule: Arc<PruneRule>) {
+        self.inner.arm(rule);
+    }
+
+    fn prune(&self, progress: Progress<'_>) -> Result<Reclaimed> {
+        self.inner.prune(progress)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.inner.flush()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.inner.sync()
+    }
+
+    fn compact(&self, keyspace: Keyspace) -> Result<()> {
+        self.inner.compact(keyspace)
+    }
+
+    fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {
+        self.inner.size_bytes(keyspace)
+    }
+
+    fn property(&self, name: &str) -> Result<Option<String>> {
+        self.inner.property(name)
+    }
+
+    fn create_checkpoint(&self, path: &Path) -> Result<()> {
+        self.inner.create_checkpoint(path)
+    }
+}
