@@ -316,7 +316,7 @@ mod tests {
         std::thread::scope(|scope| {
             let turn = queue.turn().unwrap();
             let failing = scope.spawn(|| queue.submit(0, 1, 2, |_| panic!("on purpose")));
-            while queue.state.lock().waiting.len() < 1 {
+            while queue.state.lock().waiting.is_empty() {
                 std::thread::yield_now();
             }
             let follower = scope.spawn(|| queue.submit(1, 1, 2, |requests| requests));
