@@ -288,7 +288,7 @@ impl Engine {
     /// Runs a closure as a transaction and commits it. Where it loses against another commit, it is run
     /// anew, on the newest state; after some attempts in a turn in which nobody else can commit, so that
     /// it cannot lose any more. The closure may run often: all that it does should be done through the
-    /// transaction.
+    /// transaction. It should not wait for a thread that commits, which may be waiting for that turn.
     ///
     /// Where the closure returns an error or panics, everything is taken back.
     ///

@@ -17,7 +17,7 @@ mod real {
     pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
     pub(crate) use std::{
         sync::{
-            Arc,
+            Arc, Weak,
             atomic::{AtomicBool, AtomicU64, Ordering},
         },
         thread,
@@ -60,7 +60,7 @@ mod model {
         MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     };
-    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::{Arc, Weak};
 
     /// Models have no time: others may run.
     pub(crate) fn pause(_: std::time::Duration) {

@@ -73,6 +73,23 @@ impl KeyRange {
         }
     }
 
+    /// The same keys as those of all the ranges, in order, with no two that touch.
+    pub(crate) fn union(mut ranges: Vec<Self>) -> Vec<Self> {
+        ranges.retain(|range| !range.is_empty());
+        ranges.sort_unstable_by(|a, b| a.start.cmp(&b.start));
+        ranges.dedup_by(|next, range| {
+            let touches = range.end.as_ref().is_none_or(|end| next.start <= *end);
+            if touches {
+                range.end = match (range.end.take(), next.end.take()) {
+                    (Some(a), Some(b)) => Some(a.max(b)),
+                    _ => None,
+                };
+            }
+            touches
+        });
+        ranges
+    }
+
     /// Whether `user_key` lies in the range.
     pub fn contains(&self, user_key: &[u8]) -> bool {
         user_key >= self.start.as_slice()
@@ -127,6 +144,20 @@ mod tests {
         #[test]
         fn a_prefix_range_holds_what_begins_with_it(prefix in short_key(), key in short_key()) {
             prop_assert_eq!(KeyRange::prefix(&prefix).contains(&key), key.starts_with(&prefix));
+        }
+
+        #[test]
+        fn a_union_holds_what_its_ranges_hold(
+            bounds in proptest::collection::vec((short_key(), proptest::option::of(short_key())), 0..6),
+            key in short_key(),
+        ) {
+            let ranges: Vec<_> =
+                bounds.into_iter().map(|(start, end)| KeyRange { start, end }).collect();
+            let union = KeyRange::union(ranges.clone());
+            let holds = |ranges: &[KeyRange]| ranges.iter().any(|range| range.contains(&key));
+            prop_assert_eq!(holds(&union), holds(&ranges));
+            let apart = |pair: &[KeyRange]| pair[0].end.as_ref().is_some_and(|end| *end < pair[1].start);
+            prop_assert!(union.windows(2).all(apart));
         }
 
         #[test]

@@ -54,7 +54,7 @@ use crate::{
         commit::{CommitTurn, OldRow, OpenTransaction, Reliance},
         store::Store,
     },
-    sync::Arc,
+    sync::{Arc, Weak},
     timestamp::Timestamp,
 };
 
@@ -120,7 +120,8 @@ pub struct Transaction {
 /// See [`Transaction::savepoint`].
 #[derive(Clone, Debug)]
 pub struct Savepoint {
-    guard: Arc<Guard>,
+    /// Tells whose it is, and holds nothing.
+    transaction: Weak<Guard>,
     number: u64,
     writes: WriteSet,
     write_bytes: usize,
@@ -247,7 +248,7 @@ impl Transaction {
         self.next_savepoint += 1;
         self.savepoints.push(number);
         Savepoint {
-            guard: Arc::clone(&self.guard),
+            transaction: Arc::downgrade(&self.guard),
             number,
             writes: self.writes.clone(),
             write_bytes: self.write_bytes,
@@ -261,11 +262,9 @@ impl Transaction {
     /// [`NotFound`](ErrorKind::NotFound) for a savepoint of another transaction, or of a state that was
     /// taken back.
     pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
+        let is_own = savepoint.transaction.ptr_eq(&Arc::downgrade(&self.guard));
         let position = self.savepoints.binary_search(&savepoint.number);
-        let position = position
-            .ok()
-            .filter(|_| Arc::ptr_eq(&savepoint.guard, &self.guard));
-        let Some(position) = position else {
+        let (Ok(position), true) = (position, is_own) else {
             return Err(Error::not_found(
                 "the savepoint belongs to another transaction, or was taken back with what was before \
                  it",

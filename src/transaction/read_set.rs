@@ -136,7 +136,8 @@ impl ReadSet {
         self.points.get_mut(key)?.old.take()
     }
 
-    /// The keys and ranges that the transaction relies on. Keys that it writes are checked anyway.
+    /// The keys, and the ranges in order and disjoint, that the transaction relies on. Keys that it writes
+    /// are checked anyway.
     pub(super) fn into_relied_on(
         self,
         is_written: impl Fn(&Key) -> bool,
@@ -144,7 +145,10 @@ impl ReadSet {
         let points = self.points.into_iter();
         let points = points.filter(|(key, point)| point.is_tracked && !is_written(key));
         let ranges = self.ranges.into_iter().flat_map(RangeRead::into_parts);
-        (points.map(|(key, _)| key).collect(), ranges.collect())
+        (
+            points.map(|(key, _)| key).collect(),
+            KeyRange::union(ranges.collect()),
+        )
     }
 }
 
@@ -238,21 +242,20 @@ mod tests {
     #[test]
     fn a_range_is_relied_on_as_far_as_it_was_read() {
         let mut reads = ReadSet::new(true);
-        let all = KeyRange::all();
-        let numbers: Vec<_> = (0..4)
-            .map(|_| reads.begin_range(&all).unwrap().unwrap())
-            .collect();
+        let letters = KeyRange::new(b"a".to_vec()..b"z".to_vec());
+        let digits = KeyRange::new(b"0".to_vec()..b"9".to_vec());
+        let signs = KeyRange::new(b"!".to_vec()..b"/".to_vec());
+        let numbers = [&letters, &letters, &digits, &signs]
+            .map(|range| reads.begin_range(range).unwrap().unwrap());
         reads.extend_range(numbers[0], &Extent::To(&key("b")));
         reads.extend_range(numbers[0], &Extent::To(&key("c")));
         reads.extend_range(numbers[1], &Extent::From(&key("x")));
-        reads.extend_range(numbers[1], &Extent::To(&key("a")));
+        reads.extend_range(numbers[1], &Extent::To(&key("b")));
         reads.extend_range(numbers[2], &Extent::Whole);
-        let upper = KeyRange::new(b"x".to_vec()..);
         let ranges = [
-            KeyRange::new(..=b"c".to_vec()),
-            KeyRange::new(..=b"a".to_vec()),
-            upper,
-            all,
+            digits,
+            KeyRange::new(b"a".to_vec()..=b"c".to_vec()),
+            KeyRange::new(b"x".to_vec()..b"z".to_vec()),
         ];
         assert_eq!(relied_on(reads), (vec![], ranges.to_vec()));
     }

@@ -6,8 +6,8 @@
 //! schemes", 1984); keys of ranges are compared as in `FoundationDB`.
 //!
 //! Two structures say the same: `points` has the last commit of each recent key, so that a key is
-//! checked in constant time; `log` has the keys of each recent commit in order, so that a range is
-//! checked by one binary search for each commit above `s`.
+//! checked in constant time; `log` has the keys of each recent commit in order, so that ranges are
+//! checked by binary searches in each commit above `s`.
 //!
 //! One lock holds them, the registry of transactions that will be checked, and the moment at which the
 //! visible timestamp moves. So
@@ -62,7 +62,7 @@ pub(crate) struct Reliance {
     pub(crate) open: OpenTransaction,
     /// Keys that it read.
     pub(crate) points: Vec<Key>,
-    /// Ranges that it read, as far as it did.
+    /// Ranges that it read, as far as it did; in order and disjoint.
     pub(crate) ranges: Vec<KeyRange>,
 }
 
@@ -103,12 +103,21 @@ impl Drop for OpenTransaction {
 }
 
 impl Record {
-    /// The first key of the commit that lies in a range.
-    pub(crate) fn first_in(&self, range: &KeyRange) -> Option<&Key> {
-        let from = self
-            .keys
-            .partition_point(|key| key.as_ref() < range.start.as_slice());
-        self.keys.get(from).filter(|key| range.contains(key))
+    /// A key of the commit that lies in one of the ranges, which are in order and disjoint. The shorter
+    /// of the two lists is walked, the longer one searched.
+    fn key_in(&self, ranges: &[KeyRange]) -> Option<&Key> {
+        if self.keys.len() < ranges.len() {
+            return self.keys.iter().find(|key| {
+                let behind = ranges.partition_point(|range| range.start.as_slice() <= key.as_ref());
+                let last = behind.checked_sub(1).and_then(|last| ranges.get(last));
+                last.is_some_and(|range| range.contains(key))
+            });
+        }
+        ranges.iter().find_map(|range| {
+            let start = range.start.as_slice();
+            let from = self.keys.partition_point(|key| key.as_ref() < start);
+            self.keys.get(from).filter(|key| range.contains(key))
+        })
     }
 }
 
@@ -271,7 +280,7 @@ impl Recent {
     }
 }
 
-/// Whether any of the commits wrote a key of one of the ranges.
+/// Whether any of the commits wrote a key of one of the ranges, which are in order and disjoint.
 pub(crate) fn check_ranges<'a>(
     ranges: &[KeyRange],
     records: impl Iterator<Item = &'a Record>,
@@ -280,7 +289,7 @@ pub(crate) fn check_ranges<'a>(
         return Ok(());
     }
     for record in records {
-        if let Some(key) = ranges.iter().find_map(|range| record.first_in(range)) {
+        if let Some(key) = record.key_in(ranges) {
             return Err(Refusal::Conflict {
                 key: key.clone(),
                 committed: record.timestamp,
@@ -288,4 +297,28 @@ pub(crate) fn check_ranges<'a>(
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_in_a_range_is_found_whichever_list_is_longer(
+            keys in proptest::collection::btree_set(0u8..40, 0..12),
+            bounds in proptest::collection::btree_set(0u8..40, 0..16),
+        ) {
+            let bounds: Vec<_> = bounds.into_iter().collect();
+            let pairs = bounds.chunks_exact(2);
+            let ranges: Vec<_> = pairs.map(|pair| KeyRange::new(vec![pair[0]]..vec![pair[1]])).collect();
+            let record = Record {
+                timestamp: Timestamp::new(1),
+                keys: keys.into_iter().map(|key| Key::from(vec![key])).collect(),
+            };
+            let is_in = |key: &&Key| ranges.iter().any(|range| range.contains(key));
+            prop_assert_eq!(record.key_in(&ranges), record.keys.iter().find(is_in));
+        }
+    }
 }

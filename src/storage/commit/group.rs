@@ -120,13 +120,11 @@ impl Store {
 
     fn write_group(&self, group: Group<'_>, state: &mut CommitState) -> Result<()> {
         self.clock.start(group.last);
-        if let Err(error) = self
-            .backend
-            .write(group.rows.finish(group.last), group.durability)
-        {
-            state.failed = true;
-            return Err(error);
-        }
+        // Until it is known to have succeeded, even if this thread should unwind.
+        state.failed = true;
+        self.backend
+            .write(group.rows.finish(group.last), group.durability)?;
+        state.failed = false;
         add(&self.counts.commits, group.records.len());
         add(&self.counts.groups, 1);
         add(
