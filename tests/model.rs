@@ -10,6 +10,9 @@ mod schedule;
 #[path = "model/reference.rs"]
 mod reference;
 
+#[path = "model/transactions.rs"]
+mod transactions;
+
 use std::env;
 
 use sapwood::{Engine, MemoryStorage};
@@ -19,7 +22,7 @@ use schedule::Schedule;
 /// Schedules that `make test` runs on each storage.
 const SEEDS: u64 = 40;
 /// Operations of one schedule.
-const OPERATIONS: usize = 150;
+const OPERATIONS: usize = 250;
 
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| {

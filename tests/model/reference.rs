@@ -12,6 +12,8 @@ pub(crate) type Version = (u64, Option<u64>, Value);
 pub(crate) struct Reference {
     /// The changes of each key, oldest first: the commit and the value, `None` for a delete.
     changes: BTreeMap<Key, Vec<(u64, Option<Value>)>>,
+    /// The keys that each commit wrote, whether or not that changed them.
+    written: Vec<(u64, BTreeSet<Key>)>,
     pub(crate) visible: u64,
     pub(crate) floor: u64,
     pub(crate) pins: BTreeMap<String, u64>,
@@ -20,6 +22,8 @@ pub(crate) struct Reference {
 impl Reference {
     pub(crate) fn commit(&mut self, timestamp: u64, writes: &[(Key, Option<Value>)]) {
         let last: BTreeMap<_, _> = writes.iter().cloned().collect();
+        self.written
+            .push((timestamp, last.keys().cloned().collect()));
         for (key, value) in last {
             if value.is_none() && self.get(&key, self.visible).is_none() {
                 continue;
@@ -30,6 +34,12 @@ impl Reference {
                 .push((timestamp, value));
         }
         self.visible = timestamp;
+    }
+
+    /// The keys that were written after a timestamp.
+    pub(crate) fn written_since(&self, timestamp: u64) -> BTreeSet<&Key> {
+        let since = self.written.iter().filter(|(at, _)| *at > timestamp);
+        since.flat_map(|(_, keys)| keys).collect()
     }
 
     pub(crate) fn get(&self, key: &[u8], at: u64) -> Option<Value> {

@@ -9,24 +9,28 @@ use sapwood::{
     Snapshot, Timestamp,
 };
 
-use crate::reference::{Key, Reference, Value};
+use crate::{
+    reference::{Key, Reference, Value},
+    transactions::Open as OpenTransaction,
+};
 
 type Open = Box<dyn Fn() -> Engine>;
 
 pub(crate) struct Schedule {
     seed: u64,
-    random: ChaCha8Rng,
+    pub(crate) random: ChaCha8Rng,
     /// `None` only while it is being reopened.
     engine: Option<Engine>,
     open: Option<Open>,
-    reference: Reference,
+    pub(crate) reference: Reference,
     snapshots: Vec<Snapshot>,
+    pub(crate) transactions: Vec<OpenTransaction>,
     /// Iterators that are walked a little at a time, with the rows they must still give.
     iterators: Vec<(Iter, Vec<(Key, Value)>)>,
     trace: Vec<String>,
 }
 
-fn at(number: u64) -> Timestamp {
+pub(crate) fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
 }
 
@@ -39,6 +43,7 @@ impl Schedule {
             open,
             reference: Reference::default(),
             snapshots: Vec::new(),
+            transactions: Vec::new(),
             iterators: Vec::new(),
             trace: Vec::new(),
         }
@@ -51,17 +56,17 @@ impl Schedule {
         self.check_everything();
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         self.engine.as_ref().unwrap()
     }
 
-    fn note(&mut self, what: String) {
+    pub(crate) fn note(&mut self, what: String) {
         self.trace.push(what);
     }
 
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "calls read better")]
-    fn same<T: PartialEq + std::fmt::Debug>(&self, found: T, expected: T, what: &str) {
+    pub(crate) fn same<T: PartialEq + std::fmt::Debug>(&self, found: T, expected: T, what: &str) {
         if found != expected {
             let trace = self.trace.join("\n");
             panic!(
@@ -72,7 +77,8 @@ impl Schedule {
     }
 
     fn step(&mut self) {
-        match self.random.random_range(0..100) {
+        match self.random.random_range(0..160) {
+            100.. => self.transact(),
             0..=29 => self.commit(),
             30..=32 => self.delete_range(),
             33..=36 => self.compare_and_set(),
@@ -97,7 +103,7 @@ impl Schedule {
     }
 
     /// Keys that make trouble, and few enough to meet again.
-    fn key(&mut self) -> Key {
+    pub(crate) fn key(&mut self) -> Key {
         const KEYS: [&[u8]; 12] = [
             b"",
             b"\0",
@@ -120,7 +126,7 @@ impl Schedule {
         KEYS.choose(&mut self.random).unwrap().to_vec()
     }
 
-    fn value(&mut self) -> Value {
+    pub(crate) fn value(&mut self) -> Value {
         let length = *[0, 1, 3, 20, 200].choose(&mut self.random).unwrap();
         let tag = self.random.random::<u8>();
         vec![tag; length]
@@ -131,7 +137,7 @@ impl Schedule {
     }
 
     /// A timestamp that can be read: mostly above the floor, sometimes a pinned one.
-    fn readable(&mut self) -> u64 {
+    pub(crate) fn readable(&mut self) -> u64 {
         let pins: Vec<_> = self.reference.pins.values().copied().collect();
         match pins.choose(&mut self.random) {
             Some(pin) if self.random.random_bool(0.4) => *pin,
@@ -141,7 +147,7 @@ impl Schedule {
         }
     }
 
-    fn range(&mut self) -> KeyRange {
+    pub(crate) fn range(&mut self) -> KeyRange {
         match self.random.random_range(0..4) {
             0 => KeyRange::all(),
             1 => KeyRange::prefix(&self.key()),
@@ -265,14 +271,16 @@ impl Schedule {
         self.same(done, expected, "unpin");
     }
 
-    /// The timestamps that iterators and snapshots hold.
+    /// The timestamps that iterators, snapshots and transactions hold.
     fn held(&self) -> Vec<u64> {
         let iterators = self
             .iterators
             .iter()
             .filter_map(|(iter, _)| iter.timestamp());
         let snapshots = self.snapshots.iter().map(Snapshot::timestamp);
-        iterators.chain(snapshots).map(Timestamp::get).collect()
+        let transactions = self.transactions.iter().map(OpenTransaction::timestamp);
+        let held = iterators.chain(snapshots).map(Timestamp::get);
+        held.chain(transactions).collect()
     }
 
     fn prune(&mut self) {
@@ -292,6 +300,7 @@ impl Schedule {
         let Some(open) = self.open.take() else { return };
         self.note("reopen".to_owned());
         self.snapshots.clear();
+        self.transactions.clear();
         self.iterators.clear();
         self.engine = None;
         let engine = open();
