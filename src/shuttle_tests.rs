@@ -6,8 +6,11 @@
 use shuttle::thread;
 
 use crate::{
-    Batch, CommitOptions, Engine, ErrorKind, Isolation, PinOptions, ReadView, Result, Timestamp,
-    Transaction, TransactionOptions,
+    Batch, CommitOptions, Durability, Engine, ErrorKind, Isolation, KeyRange, PinOptions, ReadView,
+    Result, Timestamp, TimestampSource, Transaction, TransactionOptions,
+    backend::fault::{Fault, FaultBackend},
+    storage::store::{Store, StoreOptions},
+    sync::Arc,
 };
 
 const ACCOUNTS: u8 = 3;
@@ -215,6 +218,42 @@ fn shuttle_direct_commits_and_turns_go_together() {
         );
         assert!(!engine.contains(b"m").unwrap());
         assert_eq!((engine.visible().get(), engine.stats().commits), (6, 6));
+    });
+}
+
+#[test]
+fn shuttle_behind_a_failed_write_nothing_is_acknowledged() {
+    check(|| {
+        let fault = Fault::new(true);
+        let options = StoreOptions {
+            durability: Durability::Buffered,
+            timestamps: TimestampSource::Engine,
+            max_snapshot_age: None,
+            conflict_log_size: 1 << 20,
+        };
+        let store = Store::new(Box::new(FaultBackend::new(&fault)), options);
+        fault.arm(2);
+        let threads = [0u8, 1, 2, 3].map(|key| {
+            let store = Arc::clone(&store);
+            thread::spawn(move || {
+                let mut batch = Batch::new();
+                batch.set([key], [key]);
+                store.commit(batch, CommitOptions::default()).is_ok()
+            })
+        });
+        let acknowledged = threads.map(|thread| thread.join().unwrap());
+        // Those of the first group, which may have been all, and no others.
+        let rows = store
+            .range_latest(KeyRange::all())
+            .map(|row| row.unwrap().0[0]);
+        let rows: Vec<_> = rows.map(usize::from).collect();
+        let expected: Vec<_> = (0..4).filter(|key| acknowledged[*key]).collect();
+        assert_eq!(rows, expected);
+        assert_eq!(store.clock.visible().get(), expected.len() as u64);
+        let mut batch = Batch::new();
+        batch.set(b"later", b"");
+        let later = store.commit(batch, CommitOptions::default());
+        assert!(later.is_err(), "the second write failed");
     });
 }
 
