@@ -25,6 +25,10 @@ mod reads;
 
 #[path = "anomalies/brute.rs"]
 mod brute;
+#[path = "anomalies/note.rs"]
+mod note;
+#[path = "anomalies/recorder.rs"]
+mod recorder;
 #[path = "anomalies/right.rs"]
 mod right;
 #[path = "anomalies/seeds.rs"]
@@ -32,6 +36,8 @@ mod seeds;
 
 #[path = "anomalies/by_hand.rs"]
 mod by_hand;
+#[path = "anomalies/on_a_store.rs"]
+mod on_a_store;
 #[path = "anomalies/one_wrong.rs"]
 mod one_wrong;
 #[path = "anomalies/tiny.rs"]
