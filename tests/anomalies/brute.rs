@@ -73,14 +73,15 @@ impl<'a> Trial<'a> {
             return true;
         }
         for id in 0..phases.len() {
-            if phases[id] == Phase::Waiting && self.reads_fit(id, state) {
-                if let Some(next) = self.installed(id, state) {
-                    phases[id] = Phase::Done;
-                    if self.run_one(&next, phases) {
-                        return true;
-                    }
-                    phases[id] = Phase::Waiting;
+            if phases[id] == Phase::Waiting
+                && self.reads_fit(id, state)
+                && let Some(next) = self.installed(id, state)
+            {
+                phases[id] = Phase::Done;
+                if self.run_one(&next, phases) {
+                    return true;
                 }
+                phases[id] = Phase::Waiting;
             }
         }
         false
@@ -105,12 +106,13 @@ impl<'a> Trial<'a> {
                 }
             }
             let untouched = |key: &Key| begun[id].get(key) == state.installed.get(key);
-            if before == Phase::Open && self.installs[id].keys().all(untouched) {
-                if let Some(next) = self.installed(id, state) {
-                    phases[id] = Phase::Done;
-                    if self.go_on(&next, phases, begun) {
-                        return true;
-                    }
+            if before == Phase::Open
+                && self.installs[id].keys().all(untouched)
+                && let Some(next) = self.installed(id, state)
+            {
+                phases[id] = Phase::Done;
+                if self.go_on(&next, phases, begun) {
+                    return true;
                 }
             }
             phases[id] = before;
@@ -139,7 +141,7 @@ impl<'a> Trial<'a> {
         let is_own = |saw: Version| matches!(saw, Version::Written(by, _) if by == Id(id));
         self.history.transactions[id].events.iter().all(|event| {
             let fits = match event {
-                Event::Read { key, saw, .. } => self.fits(id, key, *saw, &own, state),
+                Event::Read { key, saw, .. } => fits(id, key, *saw, &own, state),
                 Event::Scan { range, rows } => self
                     .keys
                     .iter()
@@ -147,7 +149,7 @@ impl<'a> Trial<'a> {
                     .all(|key| {
                         let saw = rows.get(*key).copied().unwrap_or(Version::Missing);
                         if own.writes.contains_key(*key) || self.is_value(saw) || is_own(saw) {
-                            self.fits(id, key, saw, &own, state)
+                            fits(id, key, saw, &own, state)
                         } else {
                             self.is_absent_as(key, saw, state)
                         }
@@ -157,15 +159,6 @@ impl<'a> Trial<'a> {
             own.apply(event);
             fits
         })
-    }
-
-    fn fits(&self, id: usize, key: &Key, saw: Version, own: &Own, state: &State) -> bool {
-        match own.writes.get(key) {
-            Some((nth, live)) => {
-                saw == Version::Written(Id(id), *nth) || !live && saw == Version::Missing
-            }
-            None => saw == state.newest.get(key).copied().unwrap_or(Version::Missing),
-        }
     }
 
     /// Whether a key is absent, and is so since the same value ended.
@@ -188,5 +181,15 @@ impl<'a> Trial<'a> {
                 writes.nth(nth).is_some_and(|(_, live)| live)
             }
         }
+    }
+}
+
+/// Whether a transaction sees a version: its own last one, else the newest.
+fn fits(id: usize, key: &Key, saw: Version, own: &Own, state: &State) -> bool {
+    match own.writes.get(key) {
+        Some((nth, live)) => {
+            saw == Version::Written(Id(id), *nth) || !live && saw == Version::Missing
+        }
+        None => saw == state.newest.get(key).copied().unwrap_or(Version::Missing),
     }
 }

@@ -1,6 +1,11 @@
 //! Hand-made histories: a bad one for each class, which finds that class and no other, and good
 //! ones that come close.
 
+#![expect(
+    clippy::many_single_char_names,
+    reason = "keys and transactions have the short names of the literature"
+)]
+
 use std::collections::BTreeSet;
 
 use crate::{

@@ -4,8 +4,6 @@
 //! version that is read (wr), and the one that comes after what was read (rw). Of a scan's absent
 //! keys only those versions count that change what the scan would find.
 
-use std::fmt;
-
 use crate::{
     history::{History, Id, Key, Level},
     reads::{Kind, Orders, Place, Read},
@@ -130,17 +128,14 @@ impl<'a> Graph<'a> {
 
     /// A cycle for people to read: one edge a line.
     pub(crate) fn tell(&self, cycle: &[usize]) -> String {
-        let mut story = format!("a cycle of {}", cycle.len());
-        for index in cycle {
-            story += &format!("\n  {}", self.tell_edge(&self.edges[*index]));
-        }
-        for index in cycle {
-            story += &format!("\n  {}", self.tell_transaction(self.edges[*index].from));
-        }
-        story
+        let edges = cycle.iter().map(|index| &self.edges[*index]);
+        let why = edges.clone().map(|edge| self.tell_edge(edge));
+        let who = edges.map(|edge| self.tell_transaction(edge.from));
+        let lines: Vec<_> = why.chain(who).collect();
+        format!("a cycle of {}\n  {}", cycle.len(), lines.join("\n  "))
     }
 
-    fn tell_edge(&self, edge: &Edge) -> impl fmt::Display {
+    fn tell_edge(&self, edge: &Edge) -> String {
         let Edge {
             from,
             to,
@@ -170,13 +165,13 @@ impl<'a> Graph<'a> {
 
     pub(crate) fn tell_transaction(&self, id: Id) -> String {
         let transaction = &self.history.transactions[id.0];
-        let mut story = format!("{id} is {:?}", transaction.level);
-        if let Some(snapshot) = transaction.snapshot {
-            story += &format!(", read at {snapshot}");
-        }
-        if let Some(timestamp) = transaction.timestamp() {
-            story += &format!(", committed at {timestamp}");
-        }
-        story
+        let mut parts = vec![format!("{id} is {:?}", transaction.level)];
+        parts.extend(transaction.snapshot.map(|at| format!("read at {at}")));
+        parts.extend(
+            transaction
+                .timestamp()
+                .map(|at| format!("committed at {at}")),
+        );
+        parts.join(", ")
     }
 }

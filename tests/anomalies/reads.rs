@@ -29,7 +29,7 @@ pub(crate) struct Installed {
 /// The version orders, with what is known of each version.
 #[derive(Debug)]
 pub(crate) struct Orders {
-    orders: BTreeMap<Key, Vec<Installed>>,
+    keys: BTreeMap<Key, Vec<Installed>>,
     places: BTreeMap<Version, Place>,
     /// What each transaction would install, committed or not.
     pub(crate) installs: Vec<BTreeMap<Key, (usize, bool)>>,
@@ -39,7 +39,7 @@ impl Orders {
     pub(crate) fn new(history: &History) -> Self {
         let installs = history.transactions.iter().map(Transaction::installs);
         let mut orders = Self {
-            orders: BTreeMap::new(),
+            keys: BTreeMap::new(),
             places: BTreeMap::new(),
             installs: installs.collect(),
         };
@@ -61,7 +61,7 @@ impl Orders {
             Some((last, live)) if *last == nth && transaction.is_committed() => *live,
             _ => panic!("{key}: {version} is in the order, but was not installed"),
         };
-        let order = self.orders.entry(key.clone()).or_default();
+        let order = self.keys.entry(key.clone()).or_default();
         let timestamp = transaction.timestamp();
         order.push(Installed {
             by,
@@ -87,13 +87,11 @@ impl Orders {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&Key, &[Installed])> {
-        self.orders
-            .iter()
-            .map(|(key, order)| (key, order.as_slice()))
+        self.keys.iter().map(|(key, order)| (key, order.as_slice()))
     }
 
     pub(crate) fn of(&self, key: &str) -> &[Installed] {
-        self.orders.get(key).map_or(&[], Vec::as_slice)
+        self.keys.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The version at a place; `None` is version 0.

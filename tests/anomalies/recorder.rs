@@ -337,6 +337,9 @@ impl<'w> Client<'w> {
 /// What there is to say of a store at one timestamp.
 type State = BTreeMap<Key, Version>;
 
+/// From when to when a version was the newest.
+type Life = (u64, Option<u64>, Version);
+
 /// A reader of every past timestamp, before it is pruned. Nobody else prunes.
 pub(crate) struct Witness<'w> {
     world: &'w World,
@@ -449,7 +452,7 @@ impl Recording {
     /// The versions of each key that are listed, against those that were alive above the floor.
     fn check_versions(&self, engine: &Engine, what: &str) {
         let floor = engine.floor().get();
-        let mut expected: BTreeMap<&Key, Vec<(u64, Option<u64>, Version)>> = BTreeMap::new();
+        let mut expected: BTreeMap<&Key, Vec<Life>> = BTreeMap::new();
         for (key, order) in &self.history.order {
             let versions = expected.entry(key).or_default();
             for version in order {

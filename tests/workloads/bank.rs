@@ -230,7 +230,7 @@ fn transfers_keep_the_total(place: &impl Place, name: &str) {
         let accounts = (0..ACCOUNTS).map(account);
         let open = accounts.map(|account| (account.into_bytes(), Some(b"100".to_vec())));
         engine
-            .commit(Batch::from_iter(open), CommitOptions::default())
+            .commit(open.collect::<Batch>(), CommitOptions::default())
             .unwrap();
         forget_the_past(&engine);
         let share = transfers() / THREADS.len() as u64 / threads;
@@ -253,7 +253,7 @@ struct Progress<'a> {
 impl Progress<'_> {
     fn add(&self, engine: &Engine) {
         let made = self.made.fetch_add(1, Ordering::SeqCst) + 1;
-        if transfers() > TRANSFERS && made % (self.all / 20).max(1) == 0 {
+        if transfers() > TRANSFERS && made.is_multiple_of((self.all / 20).max(1)) {
             let stats = engine.stats();
             println!(
                 "{}: {made} of {} transfers, {} conflicts, {} commits in {} groups, history {} to {}",

@@ -72,7 +72,7 @@ fn rotations_keep_one_ring(place: &impl Place) {
         let engine = place.open();
         let ring = (0..NODES).map(|n| (node(n).into_bytes(), Some(node((n + 1) % NODES).into())));
         engine
-            .commit(Batch::from_iter(ring), CommitOptions::default())
+            .commit(ring.collect::<Batch>(), CommitOptions::default())
             .unwrap();
         forget_the_past(&engine);
         let at_work = AtWork::new(threads);
