@@ -289,12 +289,8 @@ impl<'w> Client<'w> {
         let outcome = world
             .engine
             .transact_with(options, CommitOptions::default(), |tx| {
-                if notes
-                    .last()
-                    .is_some_and(|note| note.done.snapshot.is_some())
-                {
-                    notes.push(Note::new(world.id(), world.now(), level));
-                }
+                // Of the attempt after this one, which will begin after now.
+                let next = Note::new(world.id(), world.now(), level);
                 let note = notes.last_mut().unwrap();
                 note.done.snapshot = Some(tx.timestamp().get());
                 for _ in 0..steps {
@@ -303,10 +299,13 @@ impl<'w> Client<'w> {
                     thread::yield_now();
                 }
                 note.ending();
+                notes.push(next);
                 Ok::<(), sapwood::Error>(())
             });
         let outcome = outcome.unwrap();
+        let never_begun = notes.pop().unwrap();
         let last = notes.pop().unwrap();
+        notes.push(never_begun);
         for lost in notes {
             self.close(lost, Outcome::Aborted);
         }
