@@ -19,12 +19,19 @@ mod support;
 #[path = "conformance/grid.rs"]
 mod grid;
 
+#[path = "conformance/shadow.rs"]
+mod shadow;
+
 #[path = "conformance/bounds.rs"]
 mod bounds;
 #[path = "conformance/changes.rs"]
 mod changes;
 #[path = "conformance/commits.rs"]
 mod commits;
+#[path = "conformance/conflicts.rs"]
+mod conflicts;
+#[path = "conformance/groups.rs"]
+mod groups;
 #[path = "conformance/history.rs"]
 mod history;
 #[path = "conformance/keys.rs"]
@@ -33,11 +40,21 @@ mod keys;
 mod lifecycle;
 #[path = "conformance/limits.rs"]
 mod limits;
+#[path = "conformance/misuse.rs"]
+mod misuse;
 #[path = "conformance/pins.rs"]
 mod pins;
 #[path = "conformance/prune.rs"]
 mod prune;
 #[path = "conformance/reads.rs"]
 mod reads;
+#[path = "conformance/records.rs"]
+mod records;
+#[path = "conformance/savepoints.rs"]
+mod savepoints;
+#[path = "conformance/snapshots.rs"]
+mod snapshots;
 #[path = "conformance/threads.rs"]
 mod threads;
+#[path = "conformance/transactions.rs"]
+mod transactions;

@@ -151,6 +151,14 @@ impl Grid {
         );
     }
 
+    /// Checks every way to read a view that shows one column.
+    pub(crate) fn check_view(self, view: &impl ReadView, column: u64) {
+        let keys: Vec<&[u8]> = self.0.iter().map(|(key, _)| key.as_bytes()).collect();
+        let lines = self.0.iter();
+        let values: Vec<_> = lines.map(|(_, line)| Self::value(line, column)).collect();
+        check_view(view, &keys, &values, &self.state(column));
+    }
+
     /// Checks that a timestamp is refused, by every way to read it, with the floor in the error.
     pub(crate) fn check_pruned(self, storage: &impl Storage, column: u64) {
         let timestamp = at(column);
@@ -190,6 +198,7 @@ fn check_view(view: &impl ReadView, keys: &[&[u8]], values: &[Option<Vec<u8>>], 
             .collect::<Vec<_>>()
     );
     assert_eq!(rows(view.range(..)), state);
+    assert_eq!(rows(view.range(..).rev()), reversed(state.to_vec()));
     assert_eq!(rows(view.scan(b"")), state);
 }
 

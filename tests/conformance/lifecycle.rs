@@ -1,15 +1,20 @@
 //! Handles, closing and reopening.
 
-use sapwood::{Engine, KeyRange, PinOptions, ReadView, Storage};
+use sapwood::{
+    Batch, CommitOptions, Durability, Engine, Isolation, KeyRange, PinOptions, ReadView, Result,
+    Storage, Timestamp,
+};
 
 use crate::{
     grid::WORLD,
-    support::{Place, all_at, at, kind, rows, set},
+    support::{LEVELS, Place, all_at, at, begin, kind, rows, set},
 };
 
 suite!(
     inv_42_timestamps_go_on_after_reopening,
     inv_42_reopening_again_and_again_changes_nothing,
+    inv_42_no_timestamp_is_given_again_whatever_the_last_commit_was,
+    inv_42_transactions_on_many_threads_take_unique_timestamps,
     clones_and_engines_are_the_same_store,
     after_close_every_call_is_refused,
 );
@@ -44,6 +49,109 @@ pub(crate) fn inv_42_reopening_again_and_again_changes_nothing(place: &impl Plac
         WORLD.check_pruned(&storage, 4);
         WORLD.check_from(&storage, 6);
     }
+}
+
+pub(crate) fn inv_42_no_timestamp_is_given_again_whatever_the_last_commit_was(place: &impl Place) {
+    type Last = fn(&Engine) -> Result<Timestamp>;
+    let lasts: [(&str, Last); 8] = [
+        ("a transaction", |engine| {
+            let done = engine.transact(Isolation::Serializable, |tx| tx.set("k", "v"))?;
+            Ok(done.timestamp)
+        }),
+        ("one that deletes", |engine| {
+            let done = engine.transact(Isolation::Snapshot, |tx| tx.delete("k"))?;
+            Ok(done.timestamp)
+        }),
+        ("one that deletes what is not there", |engine| {
+            let done = engine.transact(Isolation::Snapshot, |tx| tx.delete("missing"))?;
+            Ok(done.timestamp)
+        }),
+        ("nothing", |engine| {
+            let batch = engine.commit(Batch::new(), CommitOptions::default())?;
+            Ok(batch.timestamp)
+        }),
+        ("synced", |engine| {
+            let synced = CommitOptions::default().durability(Durability::Sync);
+            Ok(engine.commit(Batch::new(), synced)?.timestamp)
+        }),
+        ("one that lost", |engine| {
+            let mut lost = begin(engine, Isolation::Serializable);
+            lost.set("k", "lost")?;
+            let last = engine.set("k", "v")?;
+            assert_eq!(kind(lost.commit()), "conflict");
+            Ok(last)
+        }),
+        ("one that only read", |engine| {
+            let last = engine.set("k", "v")?;
+            let read = engine.transact(Isolation::Serializable, |tx| tx.get("k"))?;
+            assert_eq!(read.timestamp, last);
+            Ok(last)
+        }),
+        ("pruned away", |engine| {
+            engine.delete_range(..)?;
+            let last = engine.visible();
+            assert_eq!(engine.prune_before(last)?.rows_after, 0);
+            Ok(last)
+        }),
+    ];
+    let mut storage = place.open();
+    let mut expected = 0;
+    for (name, last) in lasts {
+        let engine = Engine::new(&storage);
+        let timestamp = last(&engine).expect(name);
+        assert!(timestamp.get() > expected, "{name}");
+        expected = timestamp.get();
+        drop(engine);
+        storage = place.reopen(storage);
+        assert_eq!(storage.visible(), timestamp, "{name}");
+        let next = storage.set(b"next", name.as_bytes()).expect("set");
+        assert_eq!(next, at(expected + 1), "{name}");
+        expected += 1;
+    }
+}
+
+pub(crate) fn inv_42_transactions_on_many_threads_take_unique_timestamps<P: Place>(place: &P) {
+    const EACH: u64 = 40;
+    let mut storage = place.open();
+    let mut timestamps = Vec::new();
+    for opening in 0..3 {
+        let engine = Engine::new(&storage);
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|thread| {
+                    let engine = engine.clone();
+                    scope.spawn(move || {
+                        let mut last = engine.visible();
+                        let mut found = Vec::new();
+                        for number in 0..EACH {
+                            let isolation = LEVELS[usize::from(number % 2 == 0)];
+                            let done = engine.transact(isolation, |tx| {
+                                tx.set(format!("{opening}/{thread}/{number}"), "")?;
+                                // Some meet each other.
+                                tx.delete(format!("shared/{}", number % 3))
+                            });
+                            let timestamp = done.expect("commit").timestamp;
+                            assert!(timestamp > last, "{timestamp} after {last}");
+                            assert!(engine.visible() >= timestamp);
+                            last = timestamp;
+                            found.push(timestamp);
+                        }
+                        found
+                    })
+                })
+                .collect();
+            let found = threads
+                .into_iter()
+                .flat_map(|thread| thread.join().expect("a thread"));
+            found.collect()
+        });
+        timestamps.extend(found);
+        drop(engine);
+        storage = place.reopen(storage);
+    }
+    timestamps.sort_unstable();
+    let wanted: Vec<_> = (1..=3 * 4 * EACH).map(at).collect();
+    assert_eq!(timestamps, wanted, "no gap, none twice");
 }
 
 pub(crate) fn clones_and_engines_are_the_same_store(place: &impl Place) {

@@ -1,29 +1,61 @@
 //! Where the suite runs, and the small words that its tests are written in.
 
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use sapwood::{
-    Engine, Error, Iter, KeyRange, MemoryConfig, MemoryStorage, Result, Storage, Timestamp,
-    TimestampSource,
+    CommitOptions, Engine, Error, ErrorKind, Isolation, Iter, KeyRange, MemoryConfig,
+    MemoryStorage, Result, Storage, Timestamp, TimestampSource, Transaction, TransactionOptions,
 };
 
 /// A key and its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
+/// Both levels of isolation.
+pub(crate) const LEVELS: [Isolation; 2] = [Isolation::Snapshot, Isolation::Serializable];
+
+/// What a store is opened with, where a test cares.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options {
+    pub(crate) timestamps: TimestampSource,
+    pub(crate) max_snapshot_age: Option<Duration>,
+    pub(crate) conflict_log_size: Option<usize>,
+}
 
 /// A place for one store.
 pub(crate) trait Place {
     /// The storage under test.
     type Storage: Storage + Clone + 'static;
 
-    /// Opens the place's store with its commits numbered as said.
-    fn open_numbered(&self, timestamps: TimestampSource) -> Self::Storage;
+    /// Opens the place's store with these options.
+    fn open_with(&self, options: Options) -> Self::Storage;
 
     /// Closes a store and opens it anew, where it outlives its handles.
     fn reopen(&self, storage: Self::Storage) -> Self::Storage;
 
     /// Opens the place's store.
     fn open(&self) -> Self::Storage {
-        self.open_numbered(TimestampSource::Engine)
+        self.open_with(Options::default())
+    }
+
+    /// Opens the place's store with its commits numbered as said.
+    fn open_numbered(&self, timestamps: TimestampSource) -> Self::Storage {
+        self.open_with(Options {
+            timestamps,
+            ..Options::default()
+        })
+    }
+
+    /// Opens the place's store, as an engine.
+    fn engine(&self) -> Engine {
+        Engine::new(&self.open())
     }
 
     /// Checks the same thing as things are, after a flush, after a compaction and after reopening.
@@ -53,12 +85,14 @@ impl InMemory {
 impl Place for InMemory {
     type Storage = MemoryStorage;
 
-    fn open_numbered(&self, timestamps: TimestampSource) -> MemoryStorage {
-        {
-            let mut config = MemoryConfig::default();
-            config.timestamps = timestamps;
-            MemoryStorage::with_config(config)
-        }
+    fn open_with(&self, options: Options) -> MemoryStorage {
+        let mut config = MemoryConfig::default();
+        config.timestamps = options.timestamps;
+        config.max_snapshot_age = options.max_snapshot_age;
+        config.conflict_log_size = options
+            .conflict_log_size
+            .unwrap_or(config.conflict_log_size);
+        MemoryStorage::with_config(config)
     }
 
     fn reopen(&self, storage: MemoryStorage) -> MemoryStorage {
@@ -81,14 +115,18 @@ impl OnRocksDB {
 impl Place for OnRocksDB {
     type Storage = sapwood::RocksDBStorage;
 
-    fn open_numbered(&self, timestamps: TimestampSource) -> sapwood::RocksDBStorage {
+    fn open_with(&self, options: Options) -> sapwood::RocksDBStorage {
         let path = self.0.path().join("db");
+        let defaults = sapwood::RocksDBConfig::at(path.to_str().expect("a UTF-8 path"));
+        let log_size = options.conflict_log_size;
         sapwood::RocksDBStorage::new(sapwood::RocksDBConfig {
             write_buffer_size: 64 << 10,
             target_file_size: 4 << 10,
             block_cache_size: 1 << 20,
-            timestamps,
-            ..sapwood::RocksDBConfig::at(path.to_str().expect("a UTF-8 path"))
+            timestamps: options.timestamps,
+            max_snapshot_age: options.max_snapshot_age,
+            conflict_log_size: log_size.unwrap_or(defaults.conflict_log_size),
+            ..defaults
         })
         .expect("open")
     }
@@ -184,4 +222,80 @@ pub(crate) fn versions(storage: &impl Storage, key: impl AsRef<[u8]>) -> Vec<Str
 pub(crate) fn show(version: sapwood::Version) -> String {
     let end = version.end.map_or(String::new(), |end| end.to_string());
     format!("{}..{end} {}", version.start, version.value.escape_ascii())
+}
+
+/// A transaction at a level.
+pub(crate) fn begin(engine: &Engine, isolation: Isolation) -> Transaction {
+    engine.begin(isolation).expect("begin")
+}
+
+/// Sets a key to a value in a transaction of its own, and returns its timestamp.
+pub(crate) fn put(engine: &Engine, key: &str, value: &str) -> Timestamp {
+    engine.set(key, value).expect("set")
+}
+
+/// The key, the snapshot and the other's timestamp of the conflict that this must be.
+pub(crate) fn conflict<T: Debug>(result: Result<T>) -> (String, Timestamp, Timestamp) {
+    let error = error(result);
+    assert!(error.is_retryable(), "{error}");
+    match error.kind() {
+        ErrorKind::Conflict {
+            key,
+            read,
+            committed,
+        } => (key.escape_ascii().to_string(), *read, *committed),
+        _ => panic!("this should be a conflict: {error:?}"),
+    }
+}
+
+/// Checks that nothing is left of any transaction or snapshot.
+pub(crate) fn assert_nothing_is_held(engine: &Engine) {
+    let stats = engine.stats();
+    let held = (
+        stats.open_transactions,
+        stats.open_snapshots,
+        stats.oldest_snapshot,
+    );
+    assert_eq!(held, (0, 0, None), "{stats:?}");
+    let records = (stats.conflict_keys, stats.conflict_bytes);
+    assert_eq!(records, (0, 0), "{stats:?}");
+}
+
+/// Options of a transaction that takes the turn to commit before its first attempt: it cannot lose.
+pub(crate) fn in_its_turn() -> TransactionOptions {
+    TransactionOptions::default().attempts(0)
+}
+
+/// Something to be done on a thread of its own.
+pub(crate) type Work<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
+
+/// Does all of them, each on a thread of its own, begun while nobody can commit: so their commits
+/// wait in this order and are made as one group, if no thread is very slow. What a test then asserts
+/// must hold however they were grouped.
+pub(crate) fn together<'a, T: Send + 'a>(engine: &Engine, all: Vec<Work<'a, T>>) -> Vec<T> {
+    let mut all = Some(all);
+    thread::scope(|scope| {
+        let hold = |_: &mut Transaction| -> Result<Vec<_>> {
+            let mut threads = Vec::new();
+            for work in all.take().into_iter().flatten() {
+                let begun = Arc::new(AtomicBool::new(false));
+                let begins = Arc::clone(&begun);
+                threads.push(scope.spawn(move || {
+                    begins.store(true, Ordering::SeqCst);
+                    work()
+                }));
+                while !begun.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+                (0..200).for_each(|_| thread::yield_now());
+            }
+            Ok(threads)
+        };
+        let threads = engine
+            .transact_with(in_its_turn(), CommitOptions::default(), hold)
+            .expect("a turn in which nothing is written")
+            .value;
+        let outcomes = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        outcomes.map(|outcome| outcome.expect("a thread")).collect()
+    })
 }

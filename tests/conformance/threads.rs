@@ -3,24 +3,36 @@
 //! Counts are bounded, nothing sleeps, and every assertion holds for every interleaving.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
-use sapwood::{Engine, ErrorKind, KeyRange, PinOptions, ReadView, Storage, Timestamp};
+use sapwood::{
+    CommitOptions, Engine, ErrorKind, Isolation, KeyRange, PinOptions, ReadView, Result, Storage,
+    Timestamp, Transaction, TransactionOptions,
+};
 
-use crate::support::{Place, Row, all_at, at, bytes, delete, kind, rows, set};
+use crate::support::{
+    LEVELS, Place, Row, all_at, assert_nothing_is_held, at, begin, bytes, delete, kind, rows, set,
+};
 
 suite!(
     inv_32_what_is_written_together_is_seen_together,
     inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past,
     inv_32_keys_that_go_are_read_rightly_in_the_past,
     inv_32_a_scan_sees_no_delete_that_is_under_way,
+    inv_32_transactions_that_keep_a_sum_are_never_seen_half_done,
     inv_43_what_is_read_is_visible,
+    inv_43_every_snapshot_is_that_of_its_commit,
+    inv_43_who_begins_after_a_commit_returned_sees_it,
     inv_24_writers_on_many_threads_take_turns,
     inv_53_pruning_while_keys_are_deleted_again_loses_nothing,
     inv_53_pruning_beside_readers_and_writers_changes_no_answer,
     inv_53_pins_beside_pruning_keep_what_they_see,
+    inv_53_pruning_beside_transactions_changes_no_answer,
 );
 
 const COMMITS: u64 = 300;
@@ -481,4 +493,283 @@ pub(crate) fn inv_53_pins_beside_pruning_keep_what_they_see<P: Place>(place: &P)
             });
         });
     });
+}
+
+/// The number that a value is.
+fn number(value: Option<sapwood::Value>) -> u64 {
+    let text = value.map_or_else(
+        || "0".into(),
+        |value| String::from_utf8_lossy(&value).into_owned(),
+    );
+    text.parse().expect("a number")
+}
+
+/// Every commit writes its own timestamp, by whatever way it comes: so a state tells whether it is that
+/// of its timestamp.
+pub(crate) fn inv_43_every_snapshot_is_that_of_its_commit<P: Place>(place: &P) {
+    let engine = &place.engine();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..3u64)
+            .map(|writer| {
+                scope.spawn(move || {
+                    let mut made = 0;
+                    while made < COMMITS / 2 {
+                        // The next, or one further on, so that several can be made together.
+                        let mine = at(engine.visible().get() + 1 + writer * (made % 2));
+                        let text = mine.to_string();
+                        let writes = vec![set("n", &text), set(format!("by/{writer}"), &text)];
+                        let options = CommitOptions::default().at(mine);
+                        let outcome = if made % 3 == writer {
+                            let mut tx = begin(engine, Isolation::Snapshot);
+                            for (key, value) in writes {
+                                tx.set(key, value.expect("a value")).expect("set");
+                            }
+                            tx.commit_with(options)
+                        } else {
+                            engine.commit(writes.into(), options)
+                        };
+                        match outcome {
+                            Ok(info) => {
+                                assert_eq!(info.timestamp, mine);
+                                assert!(engine.visible() >= mine);
+                                made += 1;
+                            }
+                            // Another took it, or wrote n.
+                            Err(error) => {
+                                let kind = error.kind().name();
+                                assert!(["invalid", "conflict"].contains(&kind), "{error}");
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let _done = Done(&done);
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().expect("a writer"));
+        });
+        scope.spawn(|| {
+            let mut last = at(0);
+            until(&done, || {
+                let snapshot = engine.snapshot().expect("snapshot");
+                let timestamp = snapshot.timestamp();
+                assert!(
+                    timestamp >= last,
+                    "time went back from {last} to {timestamp}"
+                );
+                last = timestamp;
+                let n = number(snapshot.get("n").expect("get"));
+                assert_eq!(at(n), timestamp);
+                let by = rows(snapshot.scan("by/"));
+                let newest = by
+                    .iter()
+                    .map(|row| number(Some(row.1.clone().into())))
+                    .max();
+                assert_eq!(newest.unwrap_or(0), n);
+            });
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                let tx = begin(engine, LEVELS[0]);
+                let scanned = rows(tx.scan("n")).pop().map(|row| row.1.into());
+                assert_eq!(at(number(scanned)), tx.timestamp());
+                let before = engine.visible().get();
+                let n = number(engine.get("n").expect("get"));
+                let after = engine.visible().get();
+                assert!(before <= n && n <= after, "{before} <= {n} <= {after}");
+            });
+        });
+    });
+}
+
+/// One thread commits and tells another, which must see it in every way.
+pub(crate) fn inv_43_who_begins_after_a_commit_returned_sees_it<P: Place>(place: &P) {
+    let engine = &place.engine();
+    let (tell, told) = mpsc::channel::<(u64, Timestamp)>();
+    thread::scope(|scope| {
+        for beside in 0..2 {
+            scope.spawn(move || {
+                for number in 0..COMMITS {
+                    engine
+                        .set(format!("beside/{beside}"), number.to_string())
+                        .expect("set");
+                }
+            });
+        }
+        scope.spawn(move || {
+            for number in 1..=COMMITS {
+                let text = number.to_string();
+                let timestamp = if number.is_multiple_of(2) {
+                    engine.set("k", &text).expect("set")
+                } else {
+                    let done = engine.transact(Isolation::Serializable, |tx| tx.set("k", &text));
+                    done.expect("commit").timestamp
+                };
+                tell.send((number, timestamp)).expect("somebody listens");
+            }
+        });
+        for (committed, timestamp) in told {
+            assert!(engine.visible() >= timestamp);
+            let seen = [
+                number(engine.get("k").expect("get")),
+                number(engine.multi_get(&["k"]).expect("multi_get").remove(0)),
+                number(rows(engine.scan("k")).pop().map(|row| row.1.into())),
+                number(engine.snapshot().expect("snapshot").get("k").expect("get")),
+                number(begin(engine, LEVELS[0]).get("k").expect("get")),
+                number(engine.at(timestamp).expect("at").get("k").expect("get")),
+            ];
+            assert!(
+                seen.iter().all(|seen| *seen >= committed),
+                "{committed}: {seen:?}"
+            );
+            assert_eq!(seen[5], committed);
+        }
+    });
+}
+
+const ACCOUNTS: u64 = 8;
+const EACH: u64 = 100;
+
+/// Fills the accounts.
+fn fund(engine: &Engine) {
+    let accounts = (0..ACCOUNTS).map(|n| set(format!("account/{n}"), EACH.to_string()));
+    engine
+        .commit(accounts.collect(), CommitOptions::default())
+        .expect("commit");
+}
+
+/// Moves something from one account to another.
+fn transfer(tx: &mut Transaction, from: u64, to: u64) -> Result<()> {
+    let (from, to) = (format!("account/{from}"), format!("account/{to}"));
+    let (left, got) = (number(tx.get(&from)?), number(tx.get(&to)?));
+    if left > 0 {
+        tx.set(from, (left - 1).to_string())?;
+        tx.set(to, (got + 1).to_string())?;
+    }
+    Ok(())
+}
+
+/// The sum of all accounts in a view, both ways.
+fn assert_funded(view: &impl ReadView) {
+    let sum =
+        |rows: Vec<Row>| -> u64 { rows.into_iter().map(|row| number(Some(row.1.into()))).sum() };
+    let all = rows(view.scan("account/"));
+    assert_eq!(all.len() as u64, ACCOUNTS);
+    assert_eq!(sum(all), ACCOUNTS * EACH);
+    assert_eq!(sum(rows(view.scan("account/").rev())), ACCOUNTS * EACH);
+}
+
+pub(crate) fn inv_32_transactions_that_keep_a_sum_are_never_seen_half_done<P: Place>(place: &P) {
+    let storage = place.open();
+    let engine = &Engine::new(&storage);
+    fund(engine);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..3u64)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for round in 0..COMMITS / 3 {
+                        let (from, to) = ((writer + round) % ACCOUNTS, (3 * round) % ACCOUNTS);
+                        let isolation = LEVELS[usize::from(round % 2 == 0)];
+                        if from != to {
+                            let done = engine.transact(isolation, |tx| {
+                                if round % 5 == 0 {
+                                    assert_funded(tx);
+                                }
+                                transfer(tx, from, to)
+                            });
+                            done.expect("commit");
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let _done = Done(&done);
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().expect("a writer"));
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                assert_funded(&engine.snapshot().expect("snapshot"));
+                assert_funded(engine);
+                assert_funded(&begin(engine, LEVELS[1]));
+            });
+        });
+    });
+    assert_nothing_is_held(engine);
+    for timestamp in 1..=engine.visible().get() {
+        assert_funded(&engine.at(at(timestamp)).expect("at"));
+    }
+}
+
+/// Transactions go on while the floor follows the newest commit: none is ever refused for it, none
+/// reads a wrong sum, and the past that they hold stays.
+pub(crate) fn inv_53_pruning_beside_transactions_changes_no_answer<P: Place>(place: &P) {
+    let storage = place.open();
+    let engine = &Engine::new(&storage);
+    fund(engine);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..2u64)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for round in 0..COMMITS / 2 {
+                        let (from, to) = ((writer + round) % ACCOUNTS, (2 * round) % ACCOUNTS);
+                        let work = |tx: &mut Transaction| {
+                            let iter = tx.scan("account/");
+                            if from != to {
+                                transfer(tx, from, to)?;
+                            }
+                            tx.delete(format!("mark/{writer}"))?;
+                            tx.set(format!("mark/{}", writer + round % 3), round.to_string())?;
+                            assert_eq!(iter.count() as u64, ACCOUNTS);
+                            Ok(())
+                        };
+                        let isolation = LEVELS[usize::from(round % 2 == 0)];
+                        engine.transact(isolation, work).expect("commit");
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let _done = Done(&done);
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().expect("a writer"));
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                let report = engine.prune_before(engine.visible()).expect("prune");
+                assert_eq!(report.undecodable_rows, 0);
+                let (held, floor) = (report.held_by, report.floor);
+                assert!(held.is_none_or(|held| held == floor), "{report:?}");
+            });
+        });
+        scope.spawn(|| {
+            until(&done, || {
+                // Held over many commits and prunes.
+                let reader = TransactionOptions::default().read_only();
+                let reader = engine.begin_with(reader).expect("begin");
+                let writer = begin(engine, Isolation::Serializable);
+                let state = rows(reader.range(..));
+                for _ in 0..10 {
+                    assert_funded(&reader);
+                    assert_funded(&writer);
+                    assert_eq!(rows(reader.range(..)), state);
+                }
+                let past = TransactionOptions::default().at(reader.timestamp());
+                let past = engine.begin_with(past).expect("the reader holds it");
+                assert_eq!(rows(past.range(..)), state);
+            });
+        });
+    });
+    assert_nothing_is_held(engine);
+    let report = engine.prune_before(engine.visible()).expect("prune");
+    assert_eq!((report.held_by, report.rows_after), (None, 0));
+    assert_funded(engine);
 }
