@@ -21,3 +21,5 @@ mod disk;
 mod formats;
 #[path = "bad_input/opening.rs"]
 mod opening;
+#[path = "bad_input/transactions.rs"]
+mod transactions;

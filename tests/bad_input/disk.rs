@@ -4,12 +4,17 @@
 //! that they were skipped.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     process::{Command, Stdio},
+    thread,
 };
 
-use sapwood::{Batch, CommitOptions, Durability, Engine, ReadView, Result, Timestamp};
+use sapwood::{
+    Batch, CommitOptions, Durability, Engine, Isolation, ReadView, Result, Timestamp,
+    TransactionOptions,
+};
 use tempfile::TempDir;
 
 use crate::support::{directory, kind, open};
@@ -146,6 +151,166 @@ fn a_full_disk_refuses_writes_and_loses_nothing() {
     engine.close().expect("close");
     drop(engine);
     check(&open(&path).expect("open"), found + 1);
+}
+
+/// Commits that each thread made on a disk that fills up.
+#[derive(Default)]
+struct Made {
+    /// The number of each that was acknowledged, by its timestamp.
+    acknowledged: BTreeMap<u64, u64>,
+    /// The number of the one that was being written when the disk was full.
+    unknown: Option<u64>,
+}
+
+const THREADS: u64 = 6;
+
+/// Sets the keys of a thread to a number, together and synced, until that fails.
+fn write_until_it_fails(engine: &Engine, thread: u64) -> Made {
+    let options = CommitOptions::default().durability(Durability::Sync);
+    let keys = KEYS.map(|key| format!("{thread}/{key}"));
+    let mut made = Made::default();
+    for number in 1.. {
+        let value = value(number, 2_000);
+        let outcome = if thread.is_multiple_of(2) {
+            let batch = keys
+                .iter()
+                .map(|key| (key.clone().into(), Some(value.clone())));
+            engine.commit(batch.collect(), options)
+        } else {
+            let mut tx = engine.begin(Isolation::Serializable).expect("begin");
+            assert_eq!(tx.scan(format!("{thread}/")).count() > 0, number > 1);
+            for key in &keys {
+                tx.set(key, &value).expect("set");
+            }
+            tx.commit_with(options)
+        };
+        match outcome {
+            Ok(info) => {
+                made.acknowledged.insert(info.timestamp.get(), number);
+            }
+            Err(error) => {
+                assert_eq!(error.kind().name(), "io", "{error}");
+                let is_refused = error.to_string().contains("an earlier write failed");
+                made.unknown = (!is_refused).then_some(number);
+                break;
+            }
+        }
+    }
+    made
+}
+
+/// The thread and the number of the one commit between two timestamps, which must be there wholly.
+fn commit_at(engine: &Engine, timestamp: u64) -> (u64, u64) {
+    let before = Timestamp::new(timestamp - 1);
+    let diff = engine.diff(before, Timestamp::new(timestamp));
+    let found: BTreeMap<String, u64> = diff
+        .expect("diff")
+        .map(|change| {
+            let change = change.expect("a change");
+            let new = change.new.expect("nothing was deleted");
+            let number = new[..8].try_into().expect("eight bytes");
+            let key = String::from_utf8_lossy(&change.key).into_owned();
+            (key, u64::from_be_bytes(number))
+        })
+        .collect();
+    let first = found.first_key_value().expect("a commit of something");
+    let (thread, number) = (first.0.split('/').next().expect("a thread"), *first.1);
+    let whole: BTreeMap<_, _> = KEYS.map(|key| (format!("{thread}/{key}"), number)).into();
+    assert_eq!(found, whole, "at {timestamp}");
+    (thread.parse().expect("a number"), number)
+}
+
+/// Many commits wait for the disk together when it is full: the group that fails does so as a whole, is
+/// not seen, and is there wholly or not at all when the store is opened again.
+#[test]
+fn inv_41_a_group_that_fails_is_not_seen_and_not_half_there() {
+    let Some(disk) = Disk::new("8m") else { return };
+    let (path, filler) = (disk.path().join("db"), disk.path().join("filler"));
+    let engine = open(&path).expect("open");
+    let made: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let engine = engine.clone();
+                scope.spawn(move || write_until_it_fails(&engine, thread))
+            })
+            .collect();
+        let made = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a thread"));
+        made.collect()
+    });
+    let mut acknowledged = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    for (thread, made) in (0u64..).zip(made) {
+        let made_by = made
+            .acknowledged
+            .into_iter()
+            .map(|(at, number)| (at, (thread, number)));
+        acknowledged.extend(made_by);
+        unknown.extend(made.unknown.map(|number| (thread, number)));
+    }
+    assert!(!unknown.is_empty(), "one was being written");
+    let visible = engine.visible().get();
+    let timestamps: Vec<_> = acknowledged.keys().copied().collect();
+    let all: Vec<_> = (1..=visible).collect();
+    assert_eq!(timestamps, all, "what is seen is what was acknowledged");
+    let check = |engine: &Engine| {
+        for (timestamp, made) in &acknowledged {
+            assert_eq!(commit_at(engine, *timestamp), *made);
+        }
+    };
+    check(&engine);
+    let stats = engine.stats();
+    assert_eq!(stats.commits, visible);
+    assert!(stats.groups <= stats.commits && stats.synced_groups == stats.groups);
+    assert_eq!((stats.open_transactions, stats.conflict_keys), (0, 0));
+    check_refused(&engine, &filler);
+    drop(engine);
+    fs::remove_file(&filler).expect("make room");
+    let engine = open(&path).expect("open again");
+    check(&engine);
+    let found = engine.visible().get();
+    let late: BTreeSet<_> = (visible + 1..=found)
+        .map(|at| commit_at(&engine, at))
+        .collect();
+    assert!(
+        late.is_empty() || late == unknown,
+        "{late:?} of {unknown:?} are there"
+    );
+    assert_eq!(
+        write(&engine, found + 1, 10).expect("write").get(),
+        found + 1
+    );
+}
+
+/// After a write has failed: reads go on, and nothing is written, in whichever way and in whoever's
+/// turn, also where there is room again.
+fn check_refused(engine: &Engine, filler: &Path) {
+    fs::write(filler, "").expect("an empty file");
+    let visible = engine.visible();
+    let mut tx = engine.begin(Isolation::Serializable).expect("begin");
+    assert_eq!(tx.timestamp(), visible);
+    let rows = tx.range(..).count();
+    tx.set("never", "").expect("set");
+    let refused = tx.commit().expect_err("no more writes");
+    assert_eq!(refused.kind().name(), "io");
+    assert!(refused.to_string().contains("open it again"), "{refused}");
+    assert!(!refused.is_retryable());
+    for options in [
+        TransactionOptions::default(),
+        TransactionOptions::default().attempts(0),
+    ] {
+        let mut runs = 0;
+        let refused = engine.transact_with(options, CommitOptions::default(), |tx| {
+            runs += 1;
+            tx.set("never", "")
+        });
+        assert_eq!((kind(refused), runs), ("io", 1));
+    }
+    assert_eq!(kind(engine.compare_and_set("never", None, Some(b""))), "io");
+    let read = engine.transact(Isolation::Serializable, |tx| Ok(tx.range(..).count()));
+    assert_eq!(read.expect("reads go on").value, rows);
+    assert_eq!(engine.visible(), visible);
 }
 
 #[test]
