@@ -25,6 +25,7 @@ suite!(
     inv_40_a_savepoint_is_gone_back_to_exactly,
     inv_40_savepoints_nest,
     inv_40_a_savepoint_belongs_to_its_transaction,
+    inv_40_a_savepoint_holds_nothing_by_itself,
     inv_40_what_was_read_since_is_still_relied_on,
     inv_40_what_was_taken_back_is_not_written_and_conflicts_with_nothing,
 );
@@ -318,6 +319,27 @@ pub(crate) fn inv_40_a_savepoint_belongs_to_its_transaction(place: &impl Place) 
     assert_eq!(kind(third.rollback_to(&mine)), "not_found");
     third.commit().expect("commit");
     assert_eq!(rows(engine.range(..)), [row("k", "third")]);
+}
+
+pub(crate) fn inv_40_a_savepoint_holds_nothing_by_itself(place: &impl Place) {
+    let engine = place.engine();
+    put(&engine, "k", "1");
+    let mut tx = begin(&engine, Isolation::Serializable);
+    let first = tx.savepoint();
+    tx.set("k", "2").expect("set");
+    let second = tx.savepoint();
+    let committed = tx.commit().expect("commit").timestamp;
+    assert_nothing_is_held(&engine);
+    let report = engine.prune_before(committed).expect("prune");
+    assert_eq!((report.floor, report.held_by), (committed, None));
+    // A transaction that lies where the other lay is another all the same.
+    for _ in 0..10 {
+        let mut other = begin(&engine, Isolation::Serializable);
+        let _ = (other.savepoint(), other.savepoint());
+        for gone in [&first, &second] {
+            assert_eq!(kind(other.rollback_to(gone)), "not_found");
+        }
+    }
 }
 
 /// Our rule: what the caller has learnt counts, whether or not it was taken back.
