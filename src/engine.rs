@@ -288,9 +288,11 @@ impl Engine {
     /// Runs a closure as a transaction and commits it. Where it loses against another commit, it is run
     /// anew, on the newest state; after some attempts in a turn in which nobody else can commit, so that
     /// it cannot lose any more. The closure may run often: all that it does should be done through the
-    /// transaction. It should not wait for a thread that commits, which may be waiting for that turn.
+    /// transaction. In that turn a commit by any other way is refused to this thread, and others wait: the
+    /// closure must not wait for them.
     ///
-    /// Where the closure returns an error or panics, everything is taken back.
+    /// Where the closure returns an error or panics, everything is taken back. One that only reads, or is
+    /// refused for its age, does not take such a turn.
     ///
     /// # Errors
     /// The closure's; and as [`Transaction::commit`], but for conflicts.
@@ -405,7 +407,8 @@ impl Engine {
         self.prune_with(before, |_, _| {})
     }
 
-    /// The same, telling how far it has come: a part of 1, and what it works on.
+    /// The same, telling how far it has come: a part of 1, and what it works on. What it tells must not
+    /// prune in its turn.
     ///
     /// # Errors
     /// As [`Engine::prune_before`].

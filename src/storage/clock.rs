@@ -32,13 +32,13 @@ impl Clock {
         Timestamp::new(self.started.load(Ordering::SeqCst))
     }
 
-    /// To be called, under the commit lock, before the first row of the commit is written.
+    /// To be called, by the holder of the turn, before the first row of the commit is written.
     pub(crate) fn start(&self, timestamp: Timestamp) {
         debug_assert!(timestamp > self.started(), "commits start in order");
         self.started.store(timestamp.get(), Ordering::SeqCst);
     }
 
-    /// To be called, under the commit lock, after the commit was written.
+    /// To be called, by the holder of the turn, after the commit was written.
     pub(crate) fn publish(&self, timestamp: Timestamp) {
         debug_assert!(timestamp > self.visible() && timestamp <= self.started());
         self.visible.store(timestamp.get(), Ordering::SeqCst);

@@ -52,6 +52,8 @@ struct Held {
     /// For people and for the age limit; the model checkers have no time.
     since: Option<Instant>,
     let_go: AtomicBool,
+    /// Whether a read was refused for its age.
+    was_refused: AtomicBool,
 }
 
 /// One registered read. What its timestamp sees is kept until it is dropped.
@@ -81,6 +83,7 @@ impl Guards {
         let held = Arc::new(Held {
             since: now(),
             let_go: AtomicBool::new(false),
+            was_refused: AtomicBool::new(false),
         });
         let mut id = 0;
         if let Some(shard) = self.shards.get(index) {
@@ -183,17 +186,33 @@ impl Guard {
     /// # Errors
     /// `TooOld` past the age limit.
     pub(crate) fn check(&self) -> Result<()> {
-        let Some(max_age) = self.guards.max_age else {
-            return Ok(());
-        };
-        if self.held.let_go.load(Ordering::SeqCst) || self.held.age() > max_age {
-            return Err(Error::too_old(format!(
-                "this snapshot at {} is older than {} ms, the age limit of the store; take a new one",
-                self.at,
-                max_age.as_millis()
-            )));
+        match self.guards.max_age {
+            Some(max_age) if self.held.age() > max_age => Err(self.refuse()),
+            _ => self.check_held(),
+        }
+    }
+
+    /// The same for work of the store's own, which may take longer than the limit where nobody prunes.
+    pub(crate) fn check_held(&self) -> Result<()> {
+        if self.guards.max_age.is_some() && self.held.let_go.load(Ordering::SeqCst) {
+            return Err(self.refuse());
         }
         Ok(())
+    }
+
+    fn refuse(&self) -> Error {
+        self.held.was_refused.store(true, Ordering::SeqCst);
+        let max_age = self.guards.max_age.unwrap_or_default();
+        Error::too_old(format!(
+            "this snapshot at {} is older than {} ms, the age limit of the store; take a new one",
+            self.at,
+            max_age.as_millis()
+        ))
+    }
+
+    /// Whether a read was refused for its age.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.held.was_refused.load(Ordering::SeqCst)
     }
 }
 

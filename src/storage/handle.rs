@@ -36,7 +36,8 @@ use sealed::{Handle, StoreHandle};
 
 /// Versioned key-value storage: the newest state, and every retained past one.
 ///
-/// Every write is a commit of its own, with its own timestamp; a failed one changes nothing.
+/// Every write is a commit of its own, with its own timestamp; a failed one changes nothing, but for
+/// one that the backend failed to write: whether it took effect is known when the store is opened again.
 /// [`MemoryStorage`] and [`RocksDBStorage`](crate::RocksDBStorage) implement it, with the same
 /// results; an [`Engine`](crate::Engine) can be put over either. Handles are cheap to clone, and
 /// all clones are the same store.

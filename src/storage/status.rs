@@ -141,7 +141,7 @@ impl Store {
         while walk.step()?.is_some() {
             keys += 1;
         }
-        guard.check()?;
+        guard.check_held()?;
         Ok(keys)
     }
 }

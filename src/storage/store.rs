@@ -3,9 +3,9 @@
 //! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
 //! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
 //!
-//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits,
-//! then those of the conflict records, guards and pins, none of which is held while another is taken.
-//! Reads take none of the first four.
+//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits;
+//! then those of the queue, of who waits in it, of the conflict records, of guards and of pins, none of
+//! which is held while another is taken. Reads take none of the first four.
 
 use std::{path::Path, time::Duration};
 
@@ -105,6 +105,7 @@ impl Store {
             commit: Mutex::new(CommitState {
                 last,
                 failed: false,
+                is_synced: false,
             }),
             closed: AtomicBool::new(false),
         };
@@ -171,11 +172,13 @@ impl Store {
     /// iterators that are still held keep the files open, and fail.
     pub(crate) fn close(&self) -> Result<()> {
         let turn = self.commit_turn()?;
-        if self.closed.swap(true, Ordering::SeqCst) || turn.state().failed {
-            Ok(())
-        } else {
-            self.backend.sync()
+        self.closed.store(true, Ordering::SeqCst);
+        let mut state = turn.state();
+        if !state.is_synced {
+            self.backend.sync()?;
+            state.is_synced = true;
         }
+        Ok(())
     }
 
     /// Rewrites every keyspace into its most compact form.
@@ -190,8 +193,10 @@ impl Store {
     pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Timestamp> {
         let turn = self.commit_turn()?;
         self.check_open()?;
+        let state = turn.state();
+        state.check()?;
         self.backend.create_checkpoint(path)?;
-        Ok(turn.state().last)
+        Ok(state.last)
     }
 }
 

@@ -117,7 +117,7 @@ impl Open {
         let number = self.number;
         note_in(self.reads.lock(), |reads| {
             if let Some(number) = number {
-                reads.extend_range(number, &extent);
+                reads.extend_range(number, &extent)?;
             }
             Ok(())
         })?;

@@ -14,10 +14,10 @@
 //! ```
 //!
 //! The serial order of transactions is the order of their commit timestamps: at
-//! [`Isolation::Serializable`] each reads exactly what was committed below its own timestamp. So every
-//! past timestamp is a state that some serial execution left, which systems that let transactions
-//! commit "into the past" of others cannot say. A transaction that wrote nothing has its place at its
-//! snapshot, needs no check, and cannot fail.
+//! [`Isolation::Serializable`] each reads exactly what was committed below its own timestamp. So where all
+//! that write are serializable, every past timestamp is a state that a serial execution left, which
+//! systems that let transactions commit "into the past" of others cannot say. A transaction that wrote
+//! nothing has its place at its snapshot, needs no check, and cannot lose.
 //!
 //! | module | owns |
 //! |---|---|
@@ -65,7 +65,8 @@ type WriteSet = OrdMap<Key, Option<Value>>;
 ///
 /// Begun by [`Engine::begin`](crate::Engine::begin) or run by
 /// [`Engine::transact`](crate::Engine::transact), which also begins it anew where it loses. Reading is
-/// [`ReadView`]. Dropping it takes everything back. While it lives, it holds back pruning.
+/// [`ReadView`]. Dropping it takes everything back. While it or an iterator of it lives, it holds back
+/// pruning.
 ///
 /// It cannot be used after it has ended:
 /// ```compile_fail
@@ -137,14 +138,15 @@ impl Transaction {
             let (open, guard) = register(store)?;
             (Some(open), guard)
         };
-        let is_tracked = open.is_some() && options.isolation == Isolation::Serializable;
+        let may_write = open.is_some();
+        let is_tracked = may_write && options.isolation == Isolation::Serializable;
         Ok(Self {
             store: Arc::clone(store),
             guard: Arc::new(guard),
             open,
             writes: WriteSet::new(),
             write_bytes: 0,
-            reads: Reads::new(is_tracked),
+            reads: Reads::new(is_tracked, may_write),
             savepoints: Vec::new(),
             next_savepoint: 0,
         })
@@ -283,8 +285,8 @@ impl Transaction {
     /// [`Conflict`](ErrorKind::Conflict) where another commit changed what it relies on,
     /// [`TooOld`](ErrorKind::TooOld) where that cannot be told any more: begin it anew. And as
     /// [`Storage::commit_at`](crate::Storage::commit_at). Whatever the error, nothing of it is left; but
-    /// after [`Io`](ErrorKind::Io) it is unknown whether it took effect until the store is opened
-    /// again.
+    /// where the backend failed to write it ([`Io`](ErrorKind::Io)), it is unknown whether it took
+    /// effect until the store is opened again.
     pub fn commit(self) -> Result<CommitInfo> {
         self.commit_with(CommitOptions::default())
     }
@@ -327,11 +329,7 @@ impl Transaction {
         let old_rows: Vec<Option<OldRow>> =
             self.writes.keys().map(|key| reads.take_old(key)).collect();
         let (points, ranges) = reads.into_relied_on(|key| self.writes.contains_key(key));
-        let reliance = Reliance {
-            open,
-            points,
-            ranges,
-        };
+        let reliance = Reliance::new(open, points, ranges);
         let writes = self.writes.into_iter().collect();
         self.store
             .commit_transaction(writes, old_rows, reliance, options, turn)

@@ -35,10 +35,12 @@ use crate::timestamp::Timestamp;
 /// # Ok::<(), sapwood::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Isolation {
-    /// Snapshot isolation: two transactions that each read what the other writes may both be committed
-    /// (write skew). Nothing else is given up. ("A Critique of ANSI SQL Isolation Levels", Berenson
-    /// and others, 1995.)
+    /// Snapshot isolation: transactions that read what others among them overwrite may all be committed
+    /// (write skew, between two or more), and a reader may see a state that only such transactions could
+    /// leave. Nothing else is given up. ("A Critique of ANSI SQL Isolation Levels", Berenson and others,
+    /// 1995; "A Read-Only Transaction Anomaly Under Snapshot Isolation", Fekete and others, 2004.)
     Snapshot,
     /// As if transactions ran one after the other, in the order of their commit timestamps: what a
     /// transaction read, keys that it found missing and ranges included, is still so when it commits.
@@ -65,7 +67,8 @@ pub enum Isolation {
 pub struct TransactionOptions {
     /// What a transaction that writes is kept safe from. [`Isolation::Serializable`].
     pub isolation: Isolation,
-    /// Refuses writes. Such a transaction is never refused itself, and costs others nothing.
+    /// Refuses writes. Such a transaction is never refused itself (but for the store's age limit), and
+    /// costs others nothing.
     pub read_only: bool,
     /// Reads at this timestamp; then it only reads. Without one, at the visible timestamp.
     pub at: Option<Timestamp>,

@@ -22,6 +22,8 @@ const OLD_ROWS_MAX_BYTES: usize = 1 << 20;
 pub(super) struct ReadSet {
     /// Whether the transaction relies on what it reads.
     is_tracked: bool,
+    /// Whether it may write: then the rows that it reads are kept.
+    keeps_rows: bool,
     points: HashMap<Key, Point>,
     ranges: Vec<RangeRead>,
     tracked_bytes: usize,
@@ -55,9 +57,10 @@ pub(super) enum Extent<'k> {
 }
 
 impl ReadSet {
-    pub(super) fn new(is_tracked: bool) -> Self {
+    pub(super) fn new(is_tracked: bool, keeps_rows: bool) -> Self {
         Self {
             is_tracked,
+            keeps_rows,
             points: HashMap::new(),
             ranges: Vec::new(),
             tracked_bytes: 0,
@@ -68,7 +71,10 @@ impl ReadSet {
     /// A key was read. `relied_on` is false for a read that must not be checked.
     pub(super) fn add(&mut self, key: &[u8], old: Option<OldRow>, relied_on: bool) -> Result<()> {
         let is_tracked = self.is_tracked && relied_on;
-        let old = old.filter(|old| self.has_room_for(old));
+        let old_bytes =
+            key.len() + ENTRY_OVERHEAD_BYTES + old.as_ref().map_or(0, OldRow::size_bytes);
+        let has_room = self.keeps_rows && self.old_bytes + old_bytes <= OLD_ROWS_MAX_BYTES;
+        let old = old.filter(|_| has_room);
         if !is_tracked && old.is_none() {
             return Ok(());
         }
@@ -79,7 +85,9 @@ impl ReadSet {
             }
             return Ok(());
         }
-        self.old_bytes += old.as_ref().map_or(0, size_of_old);
+        if old.is_some() {
+            self.old_bytes += old_bytes;
+        }
         let point = Point { is_tracked, old };
         self.points.insert(Key::copy_from_slice(key), point);
         if is_tracked {
@@ -88,12 +96,12 @@ impl ReadSet {
         Ok(())
     }
 
-    fn has_room_for(&self, old: &OldRow) -> bool {
-        self.old_bytes + size_of_old(old) <= OLD_ROWS_MAX_BYTES
+    fn track(&mut self, bytes: usize) -> Result<()> {
+        self.count(bytes + ENTRY_OVERHEAD_BYTES)
     }
 
-    fn track(&mut self, bytes: usize) -> Result<()> {
-        self.tracked_bytes += bytes + ENTRY_OVERHEAD_BYTES;
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        self.tracked_bytes += bytes;
         if self.tracked_bytes > TRANSACTION_READS_MAX_BYTES {
             return Err(Error::too_large(format!(
                 "the transaction has read more than it can remember, {TRANSACTION_READS_MAX_BYTES} \
@@ -120,15 +128,21 @@ impl ReadSet {
     }
 
     /// A range was read so far.
-    pub(super) fn extend_range(&mut self, number: usize, extent: &Extent<'_>) {
+    pub(super) fn extend_range(&mut self, number: usize, extent: &Extent<'_>) -> Result<()> {
         let Some(read) = self.ranges.get_mut(number) else {
-            return;
+            return Ok(());
         };
-        match extent {
-            Extent::To(key) => read.first = Some(Key::clone(key)),
-            Extent::From(key) => read.last = Some(Key::clone(key)),
-            Extent::Whole => read.is_whole = true,
-        }
+        let (bound, key) = match extent {
+            Extent::To(key) => (&mut read.first, Key::clone(key)),
+            Extent::From(key) => (&mut read.last, Key::clone(key)),
+            Extent::Whole => {
+                read.is_whole = true;
+                return Ok(());
+            }
+        };
+        let growth = key.len().saturating_sub(bound.as_ref().map_or(0, Key::len));
+        *bound = Some(key);
+        self.count(growth)
     }
 
     /// The row of a key that was read.
@@ -136,8 +150,7 @@ impl ReadSet {
         self.points.get_mut(key)?.old.take()
     }
 
-    /// The keys, and the ranges in order and disjoint, that the transaction relies on. Keys that it writes
-    /// are checked anyway.
+    /// The keys and ranges that the transaction relies on. Keys that it writes are checked anyway.
     pub(super) fn into_relied_on(
         self,
         is_written: impl Fn(&Key) -> bool,
@@ -145,17 +158,7 @@ impl ReadSet {
         let points = self.points.into_iter();
         let points = points.filter(|(key, point)| point.is_tracked && !is_written(key));
         let ranges = self.ranges.into_iter().flat_map(RangeRead::into_parts);
-        (
-            points.map(|(key, _)| key).collect(),
-            KeyRange::union(ranges.collect()),
-        )
-    }
-}
-
-fn size_of_old(old: &OldRow) -> usize {
-    match old {
-        OldRow::Live(row) => row.len(),
-        OldRow::Absent { .. } => 0,
+        (points.map(|(key, _)| key).collect(), ranges.collect())
     }
 }
 
@@ -187,8 +190,9 @@ pub(super) struct Reads(SharedReads);
 pub(super) type SharedReads = Arc<Mutex<Option<ReadSet>>>;
 
 impl Reads {
-    pub(super) fn new(is_tracked: bool) -> Self {
-        Self(Arc::new(Mutex::new(Some(ReadSet::new(is_tracked)))))
+    pub(super) fn new(is_tracked: bool, keeps_rows: bool) -> Self {
+        let reads = ReadSet::new(is_tracked, keeps_rows);
+        Self(Arc::new(Mutex::new(Some(reads))))
     }
 
     pub(super) fn share(&self) -> SharedReads {
@@ -241,21 +245,30 @@ mod tests {
 
     #[test]
     fn a_range_is_relied_on_as_far_as_it_was_read() {
-        let mut reads = ReadSet::new(true);
+        let mut reads = ReadSet::new(true, true);
         let letters = KeyRange::new(b"a".to_vec()..b"z".to_vec());
         let digits = KeyRange::new(b"0".to_vec()..b"9".to_vec());
         let signs = KeyRange::new(b"!".to_vec()..b"/".to_vec());
         let numbers = [&letters, &letters, &digits, &signs]
             .map(|range| reads.begin_range(range).unwrap().unwrap());
-        reads.extend_range(numbers[0], &Extent::To(&key("b")));
-        reads.extend_range(numbers[0], &Extent::To(&key("c")));
-        reads.extend_range(numbers[1], &Extent::From(&key("x")));
-        reads.extend_range(numbers[1], &Extent::To(&key("b")));
-        reads.extend_range(numbers[2], &Extent::Whole);
+        reads
+            .extend_range(numbers[0], &Extent::To(&key("b")))
+            .unwrap();
+        reads
+            .extend_range(numbers[0], &Extent::To(&key("c")))
+            .unwrap();
+        reads
+            .extend_range(numbers[1], &Extent::From(&key("x")))
+            .unwrap();
+        reads
+            .extend_range(numbers[1], &Extent::To(&key("b")))
+            .unwrap();
+        reads.extend_range(numbers[2], &Extent::Whole).unwrap();
         let ranges = [
-            digits,
             KeyRange::new(b"a".to_vec()..=b"c".to_vec()),
+            KeyRange::new(b"a".to_vec()..=b"b".to_vec()),
             KeyRange::new(b"x".to_vec()..b"z".to_vec()),
+            digits,
         ];
         assert_eq!(relied_on(reads), (vec![], ranges.to_vec()));
     }
@@ -263,14 +276,14 @@ mod tests {
     #[test]
     fn only_tracked_keys_are_relied_on_and_rows_are_kept_for_all() {
         let old = || Some(OldRow::Live(key("row")));
-        let mut reads = ReadSet::new(true);
+        let mut reads = ReadSet::new(true, true);
         reads.add(b"a", old(), true).unwrap();
         reads.add(b"b", old(), false).unwrap();
         reads.add(b"c", None, true).unwrap();
         assert_eq!(reads.take_old(b"b"), old());
         assert_eq!(relied_on(reads).0, [key("a"), key("c")]);
 
-        let mut reads = ReadSet::new(false);
+        let mut reads = ReadSet::new(false, true);
         reads.add(b"a", old(), true).unwrap();
         assert_eq!(reads.take_old(b"a"), old());
         assert_eq!(relied_on(reads).0, Vec::<Key>::new());
@@ -278,15 +291,41 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut reads = ReadSet::new(true);
+        let mut reads = ReadSet::new(true, true);
         let big = vec![0; 60 << 20];
         let mut read = |tail: u8| reads.add(&[&big[..], &[tail]].concat(), None, true);
         let error = (0..5).find_map(|tail| read(tail).err()).unwrap();
         assert_eq!(error.kind().name(), "too_large");
-        let mut reads = ReadSet::new(true);
-        let row = OldRow::Live(vec![0; OLD_ROWS_MAX_BYTES].into());
+        let mut reads = ReadSet::new(true, true);
+        let row = OldRow::Live(vec![0; OLD_ROWS_MAX_BYTES / 2].into());
         reads.add(b"a", Some(row.clone()), true).unwrap();
         reads.add(b"b", Some(row), true).unwrap();
         assert!(reads.take_old(b"a").is_some() && reads.take_old(b"b").is_none());
+    }
+
+    #[test]
+    fn bounds_of_ranges_count() {
+        let mut reads = ReadSet::new(true, true);
+        let number = reads.begin_range(&KeyRange::all()).unwrap().unwrap();
+        let far = Key::from(vec![1; TRANSACTION_READS_MAX_BYTES]);
+        assert!(reads.extend_range(number, &Extent::To(&key("a"))).is_ok());
+        assert!(reads.extend_range(number, &Extent::To(&far)).is_err());
+    }
+
+    #[test]
+    fn where_nothing_is_relied_on_or_kept_nothing_is_remembered() {
+        let absent = || {
+            Some(OldRow::Absent {
+                deleted: crate::Timestamp::ZERO,
+            })
+        };
+        let mut reads = ReadSet::new(false, false);
+        reads.add(b"a", absent(), true).unwrap();
+        assert!(reads.points.is_empty());
+        let mut reads = ReadSet::new(false, true);
+        for number in 0..100_000u32 {
+            reads.add(&number.to_be_bytes(), absent(), true).unwrap();
+        }
+        assert!(reads.points.len() < 10_000);
     }
 }

@@ -108,7 +108,8 @@ pub(crate) fn inv_44_the_records_stay_below_their_limit(place: &impl Place) {
             put(&engine, &format!("key{number}"), "");
             let stats = engine.stats();
             assert!(stats.conflict_bytes <= LIMIT, "{stats:?}");
-            assert!(stats.conflict_keys > 0, "{stats:?}");
+            // Once it cannot be checked any more, nothing is kept for it.
+            assert!(stats.conflict_keys > 0 || number > 10, "{stats:?}");
             if number == 195 {
                 younger = Some(begin(&engine, isolation));
             }

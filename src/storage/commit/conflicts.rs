@@ -9,6 +9,10 @@
 //! checked in constant time; `log` has the keys of each recent commit in order, so that ranges are
 //! checked by binary searches in each commit above `s`.
 //!
+//! A transaction is checked twice. [`Conflicts::precheck`] runs in its own thread, before it waits for
+//! the turn, and gives the lock back every now and then: it may have read much. [`Conflicts::check`] runs in
+//! the turn and looks at the commits that came meanwhile.
+//!
 //! One lock holds them, the registry of transactions that will be checked, and the moment at which the
 //! visible timestamp moves. So
 //! - a transaction begins at the visible timestamp and is registered at it in one step: no commit
@@ -22,13 +26,18 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::{
-    storage::{Key, KeyRange, clock::Clock},
+    storage::{Key, KeyRange, batch::Write, clock::Clock},
     sync::{Arc, Mutex},
     timestamp::Timestamp,
 };
 
 /// What a key in the records takes beyond its bytes, in both structures, about.
 const KEY_OVERHEAD_BYTES: usize = 128;
+/// How much is checked before others get the lock.
+const KEYS_AT_ONCE: usize = 1024;
+const RECORDS_AT_ONCE: usize = 256;
+/// The memory of records is given back where so many times as much would fit.
+const SPARSE: usize = 16;
 
 /// The recent commits of a store.
 #[derive(Debug)]
@@ -59,11 +68,47 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) struct Reliance {
     /// Its registration, with the timestamp that it read at.
-    pub(crate) open: OpenTransaction,
-    /// Keys that it read.
-    pub(crate) points: Vec<Key>,
+    open: OpenTransaction,
+    /// Keys that it read, in order.
+    points: Vec<Key>,
     /// Ranges that it read, as far as it did; in order and disjoint.
-    pub(crate) ranges: Vec<KeyRange>,
+    ranges: Vec<KeyRange>,
+    /// The commits up to this were checked already.
+    checked_to: Timestamp,
+}
+
+impl Reliance {
+    pub(crate) fn new(open: OpenTransaction, mut points: Vec<Key>, ranges: Vec<KeyRange>) -> Self {
+        points.sort_unstable();
+        Self {
+            checked_to: open.snapshot,
+            open,
+            points,
+            ranges: KeyRange::union(ranges),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Timestamp {
+        self.open.snapshot
+    }
+
+    /// Whether a commit wrote a key that is relied on, or one of `writes`.
+    pub(crate) fn check_against<'r>(
+        &self,
+        writes: &[Write],
+        records: impl Iterator<Item = &'r Record>,
+    ) -> Result<(), Refusal> {
+        for record in records {
+            let key = record
+                .key_among(writes, |(key, _)| key)
+                .or_else(|| record.key_among(&self.points, |key| key))
+                .or_else(|| record.key_in(&self.ranges));
+            if let Some(key) = key {
+                return Err(record.refusal(key));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Why a transaction cannot be committed.
@@ -103,8 +148,23 @@ impl Drop for OpenTransaction {
 }
 
 impl Record {
-    /// A key of the commit that lies in one of the ranges, which are in order and disjoint. The shorter
-    /// of the two lists is walked, the longer one searched.
+    /// A key of the commit that is among others, which are in order. The shorter of the two lists is
+    /// walked, the longer one searched.
+    fn key_among<T>(&self, others: &[T], key_of: impl Fn(&T) -> &Key) -> Option<&Key> {
+        if self.keys.len() < others.len() {
+            return self.keys.iter().find(|key| {
+                others
+                    .binary_search_by(|other| key_of(other).cmp(key))
+                    .is_ok()
+            });
+        }
+        others.iter().find_map(|other| {
+            let found = self.keys.binary_search(key_of(other)).ok()?;
+            self.keys.get(found)
+        })
+    }
+
+    /// A key of the commit that lies in one of the ranges, which are in order and disjoint.
     fn key_in(&self, ranges: &[KeyRange]) -> Option<&Key> {
         if self.keys.len() < ranges.len() {
             return self.keys.iter().find(|key| {
@@ -118,6 +178,18 @@ impl Record {
             let from = self.keys.partition_point(|key| key.as_ref() < start);
             self.keys.get(from).filter(|key| range.contains(key))
         })
+    }
+
+    fn refusal(&self, key: &Key) -> Refusal {
+        Refusal::Conflict {
+            key: key.clone(),
+            committed: self.timestamp,
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        let keys = self.keys.iter().map(|key| key.len() + KEY_OVERHEAD_BYTES);
+        keys.sum::<usize>() + KEY_OVERHEAD_BYTES
     }
 }
 
@@ -147,37 +219,58 @@ impl Conflicts {
         }
     }
 
-    /// Checks what a transaction relies on, and the keys that it writes, against published commits.
-    pub(crate) fn check<'a>(
+    /// Checks a transaction against the commits that are published by now, and notes how far.
+    pub(crate) fn precheck(
         &self,
-        reliance: &'a Reliance,
-        written: impl Iterator<Item = &'a Key>,
+        reliance: &mut Reliance,
+        writes: &[Write],
     ) -> Result<(), Refusal> {
-        let snapshot = reliance.open.snapshot;
-        let recent = self.recent.lock();
-        if snapshot < recent.kept_since {
-            return Err(Refusal::TooOld {
-                kept_since: recent.kept_since,
-            });
-        }
-        if recent.points.is_empty() {
-            return Ok(());
-        }
-        for key in written.chain(&reliance.points) {
-            match recent.points.get(key) {
-                Some(committed) if *committed > snapshot => {
-                    return Err(Refusal::Conflict {
-                        key: key.clone(),
-                        committed: *committed,
-                    });
+        let snapshot = reliance.snapshot();
+        let newest = self.recent.lock().newest();
+        let keys = writes.iter().map(|(key, _)| key).chain(&reliance.points);
+        let mut keys = keys.peekable();
+        while keys.peek().is_some() {
+            let recent = self.recent.lock();
+            recent.check_age(snapshot)?;
+            if recent.points.is_empty() {
+                break;
+            }
+            for key in keys.by_ref().take(KEYS_AT_ONCE) {
+                match recent.points.get(key) {
+                    Some(committed) if *committed > snapshot => {
+                        return Err(Refusal::Conflict {
+                            key: key.clone(),
+                            committed: *committed,
+                        });
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
-        let first = recent
-            .log
-            .partition_point(|record| record.timestamp <= snapshot);
-        check_ranges(&reliance.ranges, recent.log.range(first..))
+        let mut checked_to = snapshot;
+        while !reliance.ranges.is_empty() && checked_to < newest {
+            let recent = self.recent.lock();
+            recent.check_age(checked_to)?;
+            let records = recent.since(checked_to).take(RECORDS_AT_ONCE);
+            checked_to = newest;
+            for (count, record) in records.enumerate() {
+                if let Some(key) = record.key_in(&reliance.ranges) {
+                    return Err(record.refusal(key));
+                }
+                if count + 1 == RECORDS_AT_ONCE {
+                    checked_to = record.timestamp;
+                }
+            }
+        }
+        reliance.checked_to = snapshot.max(newest);
+        Ok(())
+    }
+
+    /// Checks a transaction against the commits that were published since it was prechecked.
+    pub(crate) fn check(&self, reliance: &Reliance, writes: &[Write]) -> Result<(), Refusal> {
+        let recent = self.recent.lock();
+        recent.check_age(reliance.checked_to)?;
+        reliance.check_against(writes, recent.since(reliance.checked_to))
     }
 
     /// Records commits, which were written, and makes them visible.
@@ -186,13 +279,13 @@ impl Conflicts {
         let Some(newest) = records.last().map(|record| record.timestamp) else {
             return;
         };
-        match recent.oldest() {
-            None => recent.forget_all(newest),
-            Some(oldest) => {
-                records.into_iter().for_each(|record| recent.add(record));
-                recent.forget_to(oldest);
-                while recent.bytes > self.limit_bytes && recent.forget_first() {}
+        if recent.oldest().is_none() {
+            recent.forget_all(newest);
+        } else {
+            for record in records {
+                recent.add(record, self.limit_bytes);
             }
+            recent.forget();
         }
         clock.publish(newest);
     }
@@ -208,8 +301,32 @@ impl Conflicts {
 }
 
 impl Recent {
+    /// The oldest snapshot whose transaction can still be checked.
     fn oldest(&self) -> Option<Timestamp> {
-        self.open.keys().next().copied()
+        self.open.range(self.kept_since..).next().map(|(at, _)| *at)
+    }
+
+    /// The newest commit.
+    fn newest(&self) -> Timestamp {
+        let newest = self.log.back().map(|record| record.timestamp);
+        newest.unwrap_or(self.kept_since)
+    }
+
+    /// The commits above a timestamp, oldest first.
+    fn since(&self, timestamp: Timestamp) -> impl Iterator<Item = &Record> {
+        let first = self
+            .log
+            .partition_point(|record| record.timestamp <= timestamp);
+        self.log.range(first..)
+    }
+
+    /// Whether all commits above a timestamp are on record.
+    fn check_age(&self, timestamp: Timestamp) -> Result<(), Refusal> {
+        let kept_since = self.kept_since;
+        if timestamp < kept_since {
+            return Err(Refusal::TooOld { kept_since });
+        }
+        Ok(())
     }
 
     fn close(&mut self, snapshot: Timestamp) {
@@ -222,26 +339,27 @@ impl Recent {
         }
     }
 
-    /// Lets the records go that no open transaction will ask for.
-    fn forget(&mut self) {
-        match (self.oldest(), self.log.back()) {
-            (Some(oldest), _) => self.forget_to(oldest),
-            (None, Some(newest)) => self.forget_all(newest.timestamp),
-            (None, None) => {}
+    /// Adds a commit, and lets the oldest go that do not fit beside it; itself too, if it fits
+    /// nowhere.
+    fn add(&mut self, record: Record, limit_bytes: usize) {
+        let size_bytes = record.size_bytes();
+        if size_bytes > limit_bytes {
+            self.forget_all(record.timestamp);
+            return;
         }
-    }
-
-    fn add(&mut self, record: Record) {
-        for key in &record.keys {
-            self.bytes += key.len() + KEY_OVERHEAD_BYTES;
-            self.points.insert(key.clone(), record.timestamp);
-        }
-        self.bytes += KEY_OVERHEAD_BYTES;
+        while self.bytes + size_bytes > limit_bytes && self.forget_first() {}
+        let keys = record.keys.iter().cloned();
+        self.points.extend(keys.map(|key| (key, record.timestamp)));
+        self.bytes += size_bytes;
         self.log.push_back(record);
     }
 
-    /// Lets the records at or below `oldest` go.
-    fn forget_to(&mut self, oldest: Timestamp) {
+    /// Lets the records go that no open transaction will ask for.
+    fn forget(&mut self) {
+        let Some(oldest) = self.oldest() else {
+            self.forget_all(self.newest());
+            return;
+        };
         while self
             .log
             .front()
@@ -250,6 +368,11 @@ impl Recent {
             self.forget_first();
         }
         self.kept_since = self.kept_since.max(oldest);
+        // The memory of a burst is given back.
+        if self.points.capacity() > SPARSE * self.points.len().max(KEYS_AT_ONCE) {
+            self.points.shrink_to_fit();
+            self.log.shrink_to_fit();
+        }
     }
 
     /// Lets the oldest record go, if there is one.
@@ -258,20 +381,19 @@ impl Recent {
             return false;
         };
         for key in &record.keys {
-            self.bytes -= key.len() + KEY_OVERHEAD_BYTES;
             if self.points.get(key) == Some(&record.timestamp) {
                 self.points.remove(key);
             }
         }
-        self.bytes -= KEY_OVERHEAD_BYTES;
+        self.bytes -= record.size_bytes();
         self.kept_since = self.kept_since.max(record.timestamp);
         true
     }
 
-    /// Lets all records go: nobody will ask for a commit at or below `newest`.
+    /// Lets all records go: nobody can ask for a commit at or below `newest`.
     fn forget_all(&mut self, newest: Timestamp) {
         if !self.log.is_empty() {
-            // New ones, so that the memory of a burst is given back.
+            // New ones, so that their memory is given back.
             self.points = HashMap::new();
             self.log = VecDeque::new();
             self.bytes = 0;
@@ -280,29 +402,75 @@ impl Recent {
     }
 }
 
-/// Whether any of the commits wrote a key of one of the ranges, which are in order and disjoint.
-pub(crate) fn check_ranges<'a>(
-    ranges: &[KeyRange],
-    records: impl Iterator<Item = &'a Record>,
-) -> Result<(), Refusal> {
-    if ranges.is_empty() {
-        return Ok(());
-    }
-    for record in records {
-        if let Some(key) = record.key_in(ranges) {
-            return Err(Refusal::Conflict {
-                key: key.clone(),
-                committed: record.timestamp,
-            });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn record(timestamp: u64, keys: impl IntoIterator<Item = u32>) -> Record {
+        let key = |key: u32| Key::copy_from_slice(&key.to_be_bytes());
+        Record {
+            timestamp: Timestamp::new(timestamp),
+            keys: keys.into_iter().map(key).collect(),
+        }
+    }
+
+    fn publish(conflicts: &Conflicts, clock: &Clock, record: Record) {
+        clock.start(record.timestamp);
+        conflicts.publish(vec![record], clock);
+    }
+
+    #[test]
+    fn records_stay_within_their_limit_and_give_memory_back() {
+        let (clock, limit) = (Clock::new(Timestamp::ZERO), 1 << 20);
+        let conflicts = Conflicts::new(Timestamp::ZERO, limit);
+        let mut first = Reliance::new(conflicts.open(&clock), Vec::new(), Vec::new());
+        publish(&conflicts, &clock, record(1, 0..10));
+        assert_eq!(conflicts.precheck(&mut first, &[]), Ok(()));
+        publish(&conflicts, &clock, record(2, 0..1_000_000));
+        let kept_since = Timestamp::new(2);
+        assert_eq!(
+            conflicts.check(&first, &[]),
+            Err(Refusal::TooOld { kept_since })
+        );
+        let recent = conflicts.recent.lock();
+        assert_eq!((recent.bytes, recent.points.capacity()), (0, 0));
+        drop(recent);
+
+        // What nobody can ask for any more is not kept either.
+        let second = conflicts.open(&clock);
+        for timestamp in 3..100 {
+            publish(&conflicts, &clock, record(timestamp, 0..100));
+            assert!(conflicts.kept().bytes <= limit);
+        }
+        drop(second);
+        assert_eq!((conflicts.kept().keys, conflicts.kept().bytes), (0, 0));
+        assert_eq!(conflicts.kept().transactions, 1);
+    }
+
+    #[test]
+    fn a_long_check_misses_nothing() {
+        let clock = Clock::new(Timestamp::ZERO);
+        let conflicts = Conflicts::new(Timestamp::ZERO, 64 << 20);
+        let all = KeyRange::new(5_000u32.to_be_bytes().to_vec()..);
+        let mut reliances: Vec<_> = (0..3)
+            .map(|_| Reliance::new(conflicts.open(&clock), Vec::new(), vec![all.clone()]))
+            .collect();
+        let points: Vec<_> = record(1, 5_000..10_000).keys;
+        reliances.push(Reliance::new(conflicts.open(&clock), points, Vec::new()));
+        for timestamp in 1..=1_000 {
+            publish(&conflicts, &clock, record(timestamp, [timestamp as u32]));
+        }
+        for reliance in &mut reliances {
+            assert_eq!(conflicts.precheck(reliance, &[]), Ok(()));
+        }
+        publish(&conflicts, &clock, record(1_001, [9_999]));
+        for reliance in &mut reliances {
+            assert!(conflicts.check(reliance, &[]).is_err(), "in the turn");
+            reliance.checked_to = reliance.snapshot();
+            assert!(conflicts.precheck(reliance, &[]).is_err(), "before it");
+        }
+    }
 
     proptest! {
         #[test]

@@ -1,12 +1,9 @@
 //! What one turn does: a group of commits is checked, numbered, written and published.
 
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    conflicts::{Record, Refusal, Reliance, check_ranges},
+    conflicts::{Record, Refusal, Reliance},
     rows::{OldRow, Rows},
 };
 use crate::{
@@ -60,6 +57,8 @@ pub(crate) struct CommitState {
     pub(crate) last: Timestamp,
     /// Set once a write has failed: whether it took effect is unknown until the store is reopened.
     pub(crate) failed: bool,
+    /// Set once everything was made to survive the machine, at the end.
+    pub(crate) is_synced: bool,
 }
 
 /// What the pipeline has done since the store was opened.
@@ -82,8 +81,6 @@ struct Group<'s> {
     last: Timestamp,
     rows: Rows<'s>,
     records: Vec<Record>,
-    /// The last commit of each key in this group; only kept where others follow.
-    written: HashMap<Key, Timestamp>,
     durability: Durability,
 }
 
@@ -124,7 +121,6 @@ impl Store {
         state.failed = true;
         self.backend
             .write(group.rows.finish(group.last), group.durability)?;
-        state.failed = false;
         add(&self.counts.commits, group.records.len());
         add(&self.counts.groups, 1);
         add(
@@ -133,7 +129,30 @@ impl Store {
         );
         state.last = group.last;
         self.conflicts.publish(group.records, &self.clock);
+        state.failed = false;
         Ok(())
+    }
+
+    /// Why a transaction cannot be committed, for people.
+    pub(super) fn refused(&self, snapshot: Timestamp, refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Conflict { key, committed } => {
+                add(&self.counts.conflicts, 1);
+                let message = format!(
+                    "{} was committed at {committed}, after this transaction's snapshot at \
+                     {snapshot}; begin it anew",
+                    display(&key)
+                );
+                Error::conflict(&key, snapshot, committed, message)
+            }
+            Refusal::TooOld { kept_since } => {
+                add(&self.counts.too_old, 1);
+                Error::too_old(format!(
+                    "the transaction's snapshot at {snapshot} is too old to be checked: commits are \
+                     on record above {kept_since} only; begin it anew"
+                ))
+            }
+        }
     }
 
     /// The timestamp of the next commit.
@@ -161,7 +180,8 @@ impl Store {
 }
 
 impl CommitState {
-    fn check(&self) -> Result<()> {
+    /// Refuses every commit after a failed write.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.failed {
             return Err(Error::new(
                 ErrorKind::Io,
@@ -180,7 +200,6 @@ impl<'s> Group<'s> {
             last,
             rows: Rows::new(store.backend.as_ref()),
             records: Vec::new(),
-            written: HashMap::new(),
             durability: Durability::Buffered,
         }
     }
@@ -215,10 +234,6 @@ impl<'s> Group<'s> {
             timestamp,
             writes: keys.len(),
         };
-        if others_follow {
-            let keys = keys.iter().cloned();
-            self.written.extend(keys.map(|key| (key, timestamp)));
-        }
         self.records.push(Record { timestamp, keys });
         self.last = timestamp;
         let durability = options.durability.unwrap_or(self.store.options.durability);
@@ -230,46 +245,10 @@ impl<'s> Group<'s> {
 
     /// Checks a transaction against published commits and those of this group.
     fn check(&self, reliance: &Reliance, writes: &[Write]) -> Result<()> {
-        let snapshot = reliance.open.snapshot();
-        let written = || writes.iter().map(|(key, _)| key);
-        let refusal = self.store.conflicts.check(reliance, written());
-        let refusal = refusal.and_then(|()| {
-            if self.records.is_empty() {
-                return Ok(());
-            }
-            for key in written().chain(&reliance.points) {
-                if let Some(committed) = self.written.get(key) {
-                    return Err(Refusal::Conflict {
-                        key: key.clone(),
-                        committed: *committed,
-                    });
-                }
-            }
-            check_ranges(&reliance.ranges, self.records.iter())
-        });
-        match refusal {
-            Ok(()) => Ok(()),
-            Err(Refusal::Conflict { key, committed }) => {
-                add(&self.store.counts.conflicts, 1);
-                Err(Error::conflict(
-                    &key,
-                    snapshot,
-                    committed,
-                    format!(
-                        "{} was committed at {committed}, after this transaction's snapshot at \
-                         {snapshot}; begin it anew",
-                        display(&key)
-                    ),
-                ))
-            }
-            Err(Refusal::TooOld { kept_since }) => {
-                add(&self.store.counts.too_old, 1);
-                Err(Error::too_old(format!(
-                    "the transaction's snapshot at {snapshot} is too old to be checked: commits are \
-                     on record above {kept_since} only; begin it anew"
-                )))
-            }
-        }
+        let published = self.store.conflicts.check(reliance, writes);
+        published
+            .and_then(|()| reliance.check_against(writes, self.records.iter()))
+            .map_err(|refusal| self.store.refused(reliance.snapshot(), refusal))
     }
 
     fn check_value(
@@ -289,7 +268,7 @@ impl<'s> Group<'s> {
         Err(Error::conflict(
             key,
             self.last,
-            current.map_or(self.last, |row| row.start),
+            current.map_or(row.deleted(), |row| row.start),
             format!(
                 "the value of {} is not the expected one; read it again",
                 display(key)

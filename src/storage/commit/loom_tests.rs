@@ -209,18 +209,12 @@ impl Counter {
     fn increment(&self, order: Order) -> bool {
         let open = self.conflicts.open(&self.clock);
         let value = self.value_at(open.snapshot());
-        let reliance = Reliance {
-            open,
-            points: vec![KEY],
-            ranges: Vec::new(),
-        };
-        let holds =
-            |reliance: &Reliance| self.conflicts.check(reliance, std::iter::empty()).is_ok();
-        if order == Order::CheckFirst && !holds(&reliance) {
+        let mut reliance = Reliance::new(open, vec![KEY], Vec::new());
+        if self.conflicts.precheck(&mut reliance, &[]).is_err() {
             return false;
         }
         let _turn = self.queue.turn().unwrap();
-        if order != Order::CheckFirst && !holds(&reliance) {
+        if order != Order::CheckFirst && self.conflicts.check(&reliance, &[]).is_err() {
             return false;
         }
         let timestamp = self.last.lock().next().unwrap();

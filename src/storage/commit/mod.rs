@@ -22,8 +22,8 @@
 //! **Invariants:**
 //! - Groups enter the backend one at a time, in timestamp order.
 //! - Until the write, an error fails its one commit and changes nothing. After a failed write the
-//!   outcome is unknown: its whole group fails, nothing is written any more, and its timestamps are not
-//!   given again, until the store is opened anew and asks the backend.
+//!   outcome is unknown: its whole group fails, nothing is committed any more, and its timestamps are
+//!   not given again, until the store is opened anew and asks the backend.
 //! - A commit is visible only after it was written, wholly, and with all commits below it.
 
 mod conflicts;
@@ -107,10 +107,14 @@ impl Store {
         &self,
         writes: Vec<Write>,
         old_rows: Vec<Option<OldRow>>,
-        reliance: Reliance,
+        mut reliance: Reliance,
         options: CommitOptions,
         turn: Option<&CommitTurn<'_>>,
     ) -> Result<CommitInfo> {
+        self.check_open()?;
+        self.conflicts
+            .precheck(&mut reliance, &writes)
+            .map_err(|refusal| self.refused(reliance.snapshot(), refusal))?;
         let old_rows = rows::complete(self.backend.as_ref(), &writes, old_rows)?;
         let request = Request {
             writes,
@@ -119,8 +123,8 @@ impl Store {
             options,
         };
         match turn {
-            Some(turn) => turn.commit(request),
-            None => self.submit(request),
+            Some(turn) if std::ptr::eq(turn.store, self) => turn.commit(request),
+            _ => self.submit(request),
         }
     }
 
@@ -132,24 +136,27 @@ impl Store {
     ) -> Result<CommitInfo> {
         let turn = self.commit_turn()?;
         self.check_open()?;
-        let mut writes = Vec::new();
+        let (mut writes, mut old_rows, mut size_bytes) = (Vec::new(), Vec::new(), 0);
         let mut cursor = self
             .backend
             .cursor(Keyspace::Current, range.scope(), Access::Scan)?;
         cursor.seek_to_first()?;
-        while let Some((encoded, _)) = cursor.row() {
+        while let Some((encoded, row)) = cursor.row() {
             if writes.len() == BATCH_MAX_WRITES {
                 return Err(Error::too_large(format!(
                     "the range holds more than {BATCH_MAX_WRITES} keys; delete it in parts"
                 )));
             }
             let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
+            size_bytes += row.len();
+            rows::check_size(size_bytes)?;
+            old_rows.push(OldRow::Live(Value::copy_from_slice(row)));
             writes.push((user_key.into(), None));
             cursor.next()?;
         }
         turn.commit(Request {
             writes,
-            old_rows: Vec::new(),
+            old_rows,
             requires: Requires::Nothing,
             options,
         })
@@ -192,13 +199,14 @@ impl CommitTurn<'_> {
 fn reentered() -> Error {
     Error::invalid(
         "this thread holds the turn to commit, as the last attempt of a transaction that kept losing; \
-         write through that transaction",
+         write through that transaction, and do the rest after it",
     )
 }
 
 fn lost() -> Error {
     Error::new(
         ErrorKind::Io,
-        "the thread that was writing this commit ended; whether it took effect is unknown: read it",
+        "the thread that was writing this commit ended; whether it took effect is unknown: close the \
+         store, open it again, then read",
     )
 }

@@ -34,6 +34,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// How many old rows are read at once: a commit too large must be refused before it fills the memory.
+const READ_AT_ONCE: usize = 1024;
+
 /// What is stored for a key until the next commit writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OldRow {
@@ -44,6 +47,21 @@ pub(crate) enum OldRow {
 }
 
 impl OldRow {
+    /// When it was deleted last, where it is not live; 0 where it never was.
+    pub(crate) fn deleted(&self) -> Timestamp {
+        match self {
+            Self::Live(_) => Timestamp::ZERO,
+            Self::Absent { deleted } => *deleted,
+        }
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Live(row) => row.len(),
+            Self::Absent { .. } => 0,
+        }
+    }
+
     /// The decoded row of a live key.
     pub(crate) fn current(&self, user_key: &[u8]) -> Result<Option<CurrentRow>> {
         match self {
@@ -177,7 +195,15 @@ pub(super) fn complete(
 ) -> Result<Vec<OldRow>> {
     let unknown = writes.iter().zip(&known).filter(|(_, row)| row.is_none());
     let unknown: Vec<&Write> = unknown.map(|(write, _)| write).collect();
-    let mut stored = stored_rows(backend, &unknown)?.into_iter();
+    let mut stored = Vec::with_capacity(unknown.len());
+    let mut size_bytes = 0;
+    for unknown in unknown.chunks(READ_AT_ONCE) {
+        let rows = stored_rows(backend, unknown)?;
+        size_bytes += rows.iter().map(OldRow::size_bytes).sum::<usize>();
+        check_size(size_bytes)?;
+        stored.extend(rows);
+    }
+    let mut stored = stored.into_iter();
     let rows = known.into_iter().map(|row| row.or_else(|| stored.next()));
     Ok(rows.flatten().collect())
 }
@@ -246,7 +272,7 @@ fn move_to_history(batch: &mut WriteBatch, key: &[u8], old: &[u8], end: Timestam
     Ok(())
 }
 
-fn check_size(size_bytes: usize) -> Result<()> {
+pub(super) fn check_size(size_bytes: usize) -> Result<()> {
     if size_bytes > COMMIT_MAX_BYTES {
         return Err(Error::too_large(format!(
             "the commit would write {size_bytes} bytes, old versions included; at most \

@@ -119,11 +119,10 @@ fn transactions_of_a_group_are_checked_against_each_other() {
     let store = store(&Fault::new(false));
     let transaction = |points: &[&'static str], ranges: &[KeyRange], write| {
         let mut request = request(&[(write, Some("x"))]);
-        request.requires = Requires::Unchanged(Reliance {
-            open: store.conflicts.open(&store.clock),
-            points: points.iter().map(|key| Value::from(*key)).collect(),
-            ranges: ranges.to_vec(),
-        });
+        let open = store.conflicts.open(&store.clock);
+        let points = points.iter().map(|key| Value::from(*key)).collect();
+        let reliance = Reliance::new(open, points, ranges.to_vec());
+        request.requires = Requires::Unchanged(reliance);
         request
     };
     let range = KeyRange::prefix(b"r");
