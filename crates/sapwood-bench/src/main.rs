@@ -38,7 +38,7 @@ fn main() -> Result<ExitCode> {
     let bench = Bench::new(&args)?;
     let (figures, counts) = rows::run(&bench)?;
     bench.finish();
-    report::write(&args.out, &figures, &counts)?;
+    report::write(&args.out, &figures, &counts, &bench.remarks())?;
     let failed = figures.iter().any(|figure| !figure.checked);
     Ok(if failed {
         ExitCode::FAILURE

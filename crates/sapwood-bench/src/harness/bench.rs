@@ -1,6 +1,7 @@
 //! [`Bench`]: one run: its size, its scratch space and its progress.
 
 use std::{
+    cell::{OnceCell, RefCell},
     fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
@@ -11,7 +12,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use rocksdb::perf::{PerfStatsLevel, set_perf_stats};
 
-use super::{Measured, RowSpec};
+use super::{Measured, RowSpec, disk};
 use crate::{args::Args, rows};
 
 /// How large a run is.
@@ -23,6 +24,8 @@ pub(crate) struct Size {
     pub(crate) round: Duration,
     /// Batches that each side writes in a round.
     pub(crate) batches: u32,
+    /// Transactions that each side commits in a round.
+    pub(crate) transactions: u32,
 }
 
 impl Size {
@@ -31,12 +34,14 @@ impl Size {
         rounds: 9,
         round: Duration::from_millis(600),
         batches: 400,
+        transactions: 60_000,
     };
     const QUICK: Self = Self {
         keys: 100_000,
         rounds: 5,
         round: Duration::from_millis(250),
         batches: 150,
+        transactions: 20_000,
     };
 }
 
@@ -45,6 +50,8 @@ pub(crate) struct Bench {
     only: Vec<&'static str>,
     scratch: tempfile::TempDir,
     bar: ProgressBar,
+    sync_time: OnceCell<Duration>,
+    remarks: RefCell<Vec<String>>,
 }
 
 impl Bench {
@@ -65,6 +72,8 @@ impl Bench {
             only,
             scratch,
             bar,
+            sync_time: OnceCell::new(),
+            remarks: RefCell::default(),
         })
     }
 
@@ -85,6 +94,29 @@ impl Bench {
             fs::remove_dir_all(&path)?;
         }
         Ok(path)
+    }
+
+    /// How long the disk below the stores takes to sync a small append.
+    pub(crate) fn sync_time(&self) -> Result<Duration> {
+        if let Some(time) = self.sync_time.get() {
+            return Ok(*time);
+        }
+        let time = disk::sync_time(&self.path("probe"))?;
+        self.remark(format!(
+            "a sync of a small append takes {} us on this disk",
+            time.as_micros()
+        ));
+        Ok(*self.sync_time.get_or_init(|| time))
+    }
+
+    /// Keeps a sentence that is printed below the table.
+    pub(crate) fn remark(&self, sentence: String) {
+        self.remarks.borrow_mut().push(sentence);
+    }
+
+    /// The sentences kept so far.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.remarks.borrow().clone()
     }
 
     /// Says what goes on.

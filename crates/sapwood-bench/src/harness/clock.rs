@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     pub(crate) wrong: u64,
     /// The 99th percentile of single operations, where it was taken.
     pub(crate) p99: Option<Duration>,
+    /// Synced writes to the log, where they were counted.
+    pub(crate) syncs: Option<u64>,
 }
 
 /// Whose CPU time counts.
@@ -48,6 +50,7 @@ impl Clock {
             cpu,
             wrong,
             p99: None,
+            syncs: None,
         })
     }
 

@@ -3,14 +3,17 @@
 mod bench;
 mod clock;
 mod counts;
+mod disk;
 mod figure;
 mod rounds;
+mod threads;
 
 pub(crate) use bench::Bench;
 pub(crate) use clock::{Clock, Sample};
 pub(crate) use counts::{Counts, count_reads};
 pub(crate) use figure::{Figure, RowSpec};
 pub(crate) use rounds::{Work, against, alternate, rate};
+pub(crate) use threads::on_threads;
 
 /// The results of a row: its figure, and counts where they were taken.
 pub(crate) type Measured = (Figure, Vec<Counts>);

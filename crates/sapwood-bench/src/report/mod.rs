@@ -10,12 +10,17 @@ use anyhow::{Context, Result};
 use crate::harness::{Counts, Figure};
 
 /// Writes all of it; the files go to `out`.
-pub(crate) fn write(out: &Path, figures: &[Figure], counts: &[Counts]) -> Result<()> {
+pub(crate) fn write(
+    out: &Path,
+    figures: &[Figure],
+    counts: &[Counts],
+    remarks: &[String],
+) -> Result<()> {
     let summary = out.join("summary.json");
     let mut text = serde_json::to_string_pretty(figures)?;
     text.push('\n');
     fs::write(&summary, text).with_context(|| format!("{}", summary.display()))?;
-    table::print(figures, counts)?;
+    table::print(figures, counts, remarks)?;
     if figures.is_empty() {
         return Ok(());
     }

@@ -7,12 +7,15 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::harness::{Counts, Figure};
 
-pub(super) fn print(figures: &[Figure], counts: &[Counts]) -> Result<()> {
+pub(super) fn print(figures: &[Figure], counts: &[Counts], remarks: &[String]) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", of_figures(figures))?;
     if !counts.is_empty() {
         writeln!(out, "\nRocksDB's counts for each get, or row of a scan:")?;
         writeln!(out, "{}", of_counts(counts))?;
+    }
+    for remark in remarks {
+        writeln!(out, "- {remark}")?;
     }
     Ok(())
 }
