@@ -7,6 +7,7 @@
 //! | [`scan`] | P4, P5: all rows, of the newest state and of an old one |
 //! | [`batch_insert`] | P6: new keys |
 //! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
+//! | [`transactions`] | P8, P9: transactions that read and write, buffered and synced |
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 
@@ -18,6 +19,7 @@ mod past_get;
 mod reading;
 mod scan;
 mod targets;
+mod transactions;
 mod writing;
 
 use anyhow::Result;
@@ -46,9 +48,15 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 9] = [
+const ALONE: [(RowSpec, Alone); 15] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
+    (transactions::OTDB, transactions::otdb),
+    (transactions::FJALL, transactions::fjall),
+    (transactions::SURREALKV, transactions::surrealkv),
+    (transactions::SYNCED, transactions::synced),
+    (transactions::GROUP_8, transactions::group_8),
+    (transactions::GROUP_64, transactions::group_64),
     (layout::GET, layout::get),
     (layout::SCAN, layout::scan),
     (layout::UPDATE, layout::update),

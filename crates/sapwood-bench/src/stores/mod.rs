@@ -2,16 +2,25 @@
 //!
 //! Every store runs with the same block cache, write buffer, file size, background jobs, filters
 //! and compression: those of Sapwood's own [`RocksDBConfig`](sapwood::RocksDBConfig), with the log
-//! on and commits buffered. What a peer does not need (a second column family, prefix filters) it
-//! does not pay for.
+//! on and commits buffered, where a row does not say otherwise. What a peer does not need (a second
+//! column family, prefix filters) it does not pay for. Peers that are not RocksDB have what comes
+//! nearest; their modules say what.
 
+mod counters;
+mod fjall;
+mod otdb;
 mod ours;
 mod peer_options;
 mod raw;
 mod settle;
+mod surrealkv;
 mod udt;
 mod version_keyed;
+mod wal;
 
+pub(crate) use self::{fjall::Fjall, surrealkv::SurrealKv};
+pub(crate) use counters::{Counters, Pair, Part};
+pub(crate) use otdb::Otdb;
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;
 pub(crate) use udt::Udt;

@@ -4,10 +4,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use sapwood::{
-    Batch, CommitOptions, Engine, Iter, ReadView, RocksDBConfig, RocksDBStorage, Timestamp,
+    Batch, CommitOptions, Engine, Isolation, Iter, ReadView, RocksDBConfig, RocksDBStorage,
+    Timestamp,
 };
 
-use super::{Seen, settle};
+use super::{
+    Seen,
+    counters::{Counters, Pair, incremented},
+    settle, wal,
+};
+use crate::{data::Key, dataset::BATCH_KEYS};
 
 /// A store of ours: the engine, and the handle that tells RocksDB's properties.
 #[derive(Debug)]
@@ -53,6 +59,21 @@ impl Ours {
         })
     }
 
+    /// Writes rows in batches, and brings them into their most compact form.
+    pub(crate) fn load<'a>(&self, rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<()> {
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            self.write(rows.by_ref().take(BATCH_KEYS as usize))?;
+        }
+        self.engine.compact()?;
+        self.settle()
+    }
+
+    /// What RocksDB says of its log.
+    pub(crate) fn wal(&self) -> Result<wal::Counts> {
+        wal::counts(self.storage.get_property(wal::PROPERTY)?)
+    }
+
     /// Reads every row of the newest state.
     pub(crate) fn scan(&self) -> Result<Seen> {
         count(self.engine.range(..))
@@ -61,6 +82,27 @@ impl Ours {
     /// Reads every row of a past state.
     pub(crate) fn scan_at(&self, at: Timestamp) -> Result<Seen> {
         count(self.engine.at(at)?.range(..))
+    }
+}
+
+/// Serializable transactions, the default.
+impl Counters for Ours {
+    fn try_increment(&self, pair: &Pair) -> Result<bool> {
+        let mut transaction = self.engine.begin(Isolation::Serializable)?;
+        let [a, b] = pair;
+        let new_a = incremented(transaction.get(a)?.as_deref())?;
+        let new_b = incremented(transaction.get(b)?.as_deref())?;
+        transaction.set(a, new_a)?;
+        transaction.set(b, new_b)?;
+        match transaction.commit() {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_retryable() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn value(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        Ok(self.engine.get(key)?.map(Vec::from))
     }
 }
 

@@ -48,9 +48,14 @@ impl Raw {
 }
 
 pub(super) fn compact(db: &DB) {
+    db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &rewriting_all());
+}
+
+/// Options of a compaction that rewrites the last level too.
+pub(super) fn rewriting_all() -> CompactOptions {
     let mut options = CompactOptions::default();
     options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-    db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &options);
+    options
 }
 
 pub(super) fn scan(db: &DB, options: ReadOptions) -> Result<Seen> {
