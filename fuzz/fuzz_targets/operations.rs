@@ -8,7 +8,10 @@ mod reference;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use reference::Reference;
-use sapwood::{Batch, CommitOptions, Engine, PinOptions, ReadView, Timestamp};
+use sapwood::{
+    Batch, CommitOptions, Engine, Isolation, KeyRange, PinOptions, ReadView, Timestamp, Transaction,
+};
+use std::collections::BTreeSet;
 
 /// Few keys, so that they meet again: the empty one, prefixes, zeros.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -30,6 +33,17 @@ enum Operation {
     Read { key: Key, back: u8 },
     History { key: Key },
     Diff { back: u8, further: u8 },
+    /// A transaction, and a commit beside it.
+    Race { ours: Vec<Step>, theirs: Vec<(Key, Option<u8>)>, serializable: bool },
+}
+
+/// What a transaction does.
+#[derive(Arbitrary, Debug)]
+enum Step {
+    Get(Key),
+    /// Some rows of all.
+    Scan(u8),
+    Write(Key, Option<u8>),
 }
 
 fuzz_target!(|operations: Vec<Operation>| {
@@ -39,6 +53,52 @@ fuzz_target!(|operations: Vec<Operation>| {
         apply(operation, &engine, &mut reference);
     }
 });
+
+/// Whether a transaction that took these steps relies on a key; checks what it reads.
+fn run(tx: &mut Transaction, steps: Vec<Step>, reference: &Reference) -> impl Fn(&Vec<u8>) -> bool + use<> {
+    let mut state = reference.state(reference.visible);
+    let (mut points, mut ranges) = (BTreeSet::new(), Vec::new());
+    let mut written = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::Get(key) => {
+                let key = key.bytes();
+                let value = tx.get(&key).unwrap().map(|value| value.to_vec());
+                assert_eq!(value, state.get(&key).cloned());
+                if !written.contains(&key) {
+                    points.insert(key);
+                }
+            }
+            Step::Scan(count) => {
+                let count = usize::from(count % 8);
+                let rows: Vec<_> = tx.range(..).take(count).map(|row| row.unwrap()).collect();
+                let found = rows.iter().map(|(key, value)| (key.to_vec(), value.to_vec()));
+                let expected = state.clone().into_iter().take(count);
+                assert!(found.eq(expected));
+                match rows.last() {
+                    _ if rows.len() < count => ranges.push(KeyRange::all()),
+                    Some((last, _)) => ranges.push(KeyRange::new(..=last.to_vec())),
+                    None => {}
+                }
+            }
+            Step::Write(key, value) => {
+                let key = key.bytes();
+                match value {
+                    Some(value) => {
+                        tx.set(&key, [value]).unwrap();
+                        state.insert(key.clone(), vec![value]);
+                    }
+                    None => {
+                        tx.delete(&key).unwrap();
+                        state.remove(&key);
+                    }
+                }
+                written.insert(key);
+            }
+        }
+    }
+    move |key| points.contains(key) || ranges.iter().any(|range| range.contains(key))
+}
 
 fn apply(operation: Operation, engine: &Engine, reference: &mut Reference) {
     let back = |back: u8, reference: &Reference| {
@@ -54,6 +114,29 @@ fn apply(operation: Operation, engine: &Engine, reference: &mut Reference) {
             let options = CommitOptions::default().at(Timestamp::new(timestamp));
             engine.commit(Batch::from(writes.clone()), options).unwrap();
             reference.commit(timestamp, &writes);
+        }
+        Operation::Race { ours, theirs, serializable } => {
+            let isolation = if serializable { Isolation::Serializable } else { Isolation::Snapshot };
+            let mut writes = std::collections::BTreeMap::new();
+            for step in &ours {
+                if let Step::Write(key, value) = step {
+                    writes.insert(key.bytes(), value.map(|value| vec![value]));
+                }
+            }
+            let mut tx = engine.begin(isolation).unwrap();
+            let snapshot = reference.visible;
+            let relies_on = run(&mut tx, ours, reference);
+            apply(Operation::Commit { writes: theirs, gap: 0 }, engine, reference);
+            let lost = reference
+                .written_since(snapshot)
+                .into_iter()
+                .any(|key| writes.contains_key(key) || serializable && relies_on(key));
+            let done = tx.commit();
+            assert_eq!(done.is_err(), lost && !writes.is_empty());
+            if done.is_ok() && !writes.is_empty() {
+                let writes: Vec<_> = writes.into_iter().collect();
+                reference.commit(reference.visible + 1, &writes);
+            }
         }
         Operation::Pin { name, back: b } => {
             let (name, at) = (format!("{}", name % 3), back(b, reference));
