@@ -430,6 +430,8 @@ pub(crate) fn inv_35_a_read_of_what_is_written_too_is_one_conflict(place: &impl 
         let before = engine.at(snapshot).expect("at").get(key).expect("get");
         assert_eq!(before.as_deref(), value.map(str::as_bytes), "{key}");
     }
+    let alive = engine.at(at(2)).expect("at").get("gone").expect("get");
+    assert_eq!(alive.as_deref(), Some(&b"1"[..]), "before it was deleted");
 }
 
 /// A step of an iterator.
