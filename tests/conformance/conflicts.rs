@@ -484,13 +484,15 @@ fn relied_on(
     relied_on
 }
 
+/// The first and the last key of a part of a range.
+type Part = Option<(&'static str, &'static str)>;
+
 pub(crate) fn inv_36_a_range_is_relied_on_as_far_as_it_was_read(place: &impl Place) {
     let engine = place.engine();
     let all = KeyRange::all();
     let from_to = |from: &str, to: &str| KeyRange::new(bytes(from)..bytes(to));
     let through = |from: &str, to: &str| KeyRange::new(bytes(from)..=bytes(to));
     // The range, the steps, and the first and last of the keys that are relied on, twice.
-    type Part = Option<(&'static str, &'static str)>;
     let cases: Vec<(KeyRange, &[Take], Part, Part)> = vec![
         (all.clone(), &[], None, None),
         (all.clone(), &[F], Some(("", "b")), None),
@@ -726,9 +728,9 @@ pub(crate) fn inv_38_conflicts_are_found_when_the_writes_have_left_memory(place:
             let mut scanner = begin(&engine, Isolation::Serializable);
             assert_eq!(scanner.scan("new").count(), 0);
             scanner.set("another", "").expect("set");
-            let writes = vec![set("k", "3"), set("new/1", "")];
+            let both = vec![set("k", "3"), set("new/1", "")];
             let options = CommitOptions::default();
-            let committed = engine.commit(writes.into(), options).expect("commit");
+            let committed = engine.commit(both.into(), options).expect("commit");
             moved(&engine).expect(name);
             let wanted = |key: &str| (key.to_owned(), snapshot, committed.timestamp);
             assert_eq!(conflict(writer.commit()), wanted("k"), "{name}");

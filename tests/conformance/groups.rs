@@ -115,7 +115,7 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
         assert!(stats.groups - counted.groups <= timestamps.len() as u64);
         assert_eq!(stats.conflicts - counted.conflicts, 3);
         assert_dense(before.get() + 1, timestamps);
-        let state = [
+        let left = [
             row("behind", "1"),
             row("cas", "4"),
             row("first", "1"),
@@ -123,7 +123,7 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
             row("taken", "1"),
             row("wins", "1"),
         ];
-        assert_eq!(rows(engine.range(..)), state);
+        assert_eq!(rows(engine.range(..)), left);
         for number in 1..=7 {
             let versions = engine.history(format!("never/{number}"), ..);
             assert_eq!(versions.expect("history").count(), 0);

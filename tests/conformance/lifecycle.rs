@@ -77,9 +77,9 @@ pub(crate) fn inv_42_no_timestamp_is_given_again_whatever_the_last_commit_was(pl
         ("one that lost", |engine| {
             let mut lost = begin(engine, Isolation::Serializable);
             lost.set("k", "lost")?;
-            let last = engine.set("k", "v")?;
+            let winner = engine.set("k", "v")?;
             assert_eq!(kind(lost.commit()), "conflict");
-            Ok(last)
+            Ok(winner)
         }),
         ("one that only read", |engine| {
             let last = engine.set("k", "v")?;
