@@ -96,7 +96,7 @@ fn a_commit_over_a_spoilt_row_fails_alone() {
                 })
             })
             .collect();
-        let timestamps = threads.into_iter().map(|thread| thread.join());
+        let timestamps = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         timestamps
             .flat_map(|of_one| of_one.expect("a thread"))
             .collect()
