@@ -57,7 +57,6 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
         wins.set("wins", "1").expect("set");
         is_late.set("never/3", "").expect("set");
         let (before, counted) = (engine.visible(), engine.stats());
-        let options = CommitOptions::default();
         let never = |number: u64| -> Batch { vec![set(format!("never/{number}"), "")].into() };
         // Each with the name of its error, if it must fail.
         let requests: Vec<(Option<&str>, Work<'_, Result<CommitInfo>>)> = vec![
@@ -65,11 +64,13 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
             (Some("conflict"), Box::new(move || loses.commit())),
             (
                 Some("invalid"),
-                Box::new(move || engine.commit(never(4), options.at(before))),
+                Box::new(move || engine.commit(never(4), CommitOptions::default().at(before))),
             ),
             (
                 Some("invalid"),
-                Box::new(move || engine.commit(never(5), options.at(at(u64::MAX)))),
+                Box::new(move || {
+                    engine.commit(never(5), CommitOptions::default().at(at(u64::MAX)))
+                }),
             ),
             (None, Box::new(move || wins.commit())),
             (
@@ -77,7 +78,7 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
                 Box::new(move || {
                     let value = vec![0; VALUE_MAX_BYTES + 1];
                     let writes = vec![set("never/6", ""), set("never/7", value)];
-                    engine.commit(writes.into(), options)
+                    engine.commit(writes.into(), CommitOptions::default())
                 }),
             ),
             (
@@ -89,10 +90,13 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
                 None,
                 Box::new(move || engine.compare_and_set("cas", Some(b"1"), Some(b"4"))),
             ),
-            (None, Box::new(move || engine.commit(Batch::new(), options))),
+            (
+                None,
+                Box::new(move || engine.commit(Batch::new(), CommitOptions::default())),
+            ),
             (
                 Some("invalid"),
-                Box::new(move || is_late.commit_with(options.at(before))),
+                Box::new(move || is_late.commit_with(CommitOptions::default().at(before))),
             ),
             (None, setting(engine, "last", "1")),
             (
@@ -110,25 +114,30 @@ pub(crate) fn inv_24_a_bad_request_of_a_group_fails_alone<P: Place>(place: &P) {
                 Some(expected) => assert_eq!(kind(outcome), expected),
             }
         }
-        let stats = engine.stats();
-        assert_eq!(stats.commits - counted.commits, timestamps.len() as u64);
-        assert!(stats.groups - counted.groups <= timestamps.len() as u64);
+        let (stats, made) = (engine.stats(), timestamps.len() as u64);
+        assert_eq!(stats.commits - counted.commits, made);
+        assert!(stats.groups - counted.groups <= made);
         assert_eq!(stats.conflicts - counted.conflicts, 3);
         assert_dense(before.get() + 1, timestamps);
-        let left = [
-            row("behind", "1"),
-            row("cas", "4"),
-            row("first", "1"),
-            row("last", "1"),
-            row("taken", "1"),
-            row("wins", "1"),
-        ];
-        assert_eq!(rows(engine.range(..)), left);
-        for number in 1..=7 {
-            let versions = engine.history(format!("never/{number}"), ..);
-            assert_eq!(versions.expect("history").count(), 0);
-        }
+        assert_good_ones_are_there(engine);
         assert_nothing_is_held(engine);
+    }
+}
+
+/// What the good requests of that group leave, and nothing of the bad ones.
+fn assert_good_ones_are_there(engine: &Engine) {
+    let left = [
+        row("behind", "1"),
+        row("cas", "4"),
+        row("first", "1"),
+        row("last", "1"),
+        row("taken", "1"),
+        row("wins", "1"),
+    ];
+    assert_eq!(rows(engine.range(..)), left);
+    for number in 1..=7 {
+        let versions = engine.history(format!("never/{number}"), ..);
+        assert_eq!(versions.expect("history").count(), 0);
     }
 }
 
@@ -453,7 +462,7 @@ pub(crate) fn inv_24_commits_of_every_kind_take_turns<P: Place>(place: &P) {
                 })
             })
             .collect();
-        let tallies = threads.into_iter().map(|thread| thread.join());
+        let tallies = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         tallies.map(|tally| tally.expect("a thread")).collect()
     });
     let conflicts: u64 = tallies.iter().map(|tally| tally.conflicts).sum();

@@ -229,7 +229,7 @@ pub(crate) fn inv_44_many_transactions_leave_no_record<P: Place>(place: &P) {
                 })
             })
             .collect();
-        let highest = threads.into_iter().map(|thread| thread.join());
+        let highest = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         highest.map(|highest| highest.expect("a thread")).max()
     });
     // Two keys of each thread and four more are all that there is to be on record.

@@ -46,7 +46,7 @@ where
 impl Held {
     fn new(engine: &Engine, column: u64) -> Self {
         let snapshot = engine.snapshot().expect("snapshot");
-        let mut tx = begin(engine, LEVELS[usize::from(column % 2 == 0)]);
+        let mut tx = begin(engine, LEVELS[usize::from(column.is_multiple_of(2))]);
         tx.set("~own", "own").expect("set");
         let mut iter = snapshot.range(..);
         let (first, last) = ends(&mut iter);

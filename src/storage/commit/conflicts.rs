@@ -459,7 +459,11 @@ mod tests {
         let points: Vec<_> = record(1, 5_000..10_000).keys;
         reliances.push(Reliance::new(conflicts.open(&clock), points, Vec::new()));
         for timestamp in 1..=1_000 {
-            publish(&conflicts, &clock, record(timestamp, [timestamp as u32]));
+            publish(
+                &conflicts,
+                &clock,
+                record(timestamp, [u32::try_from(timestamp).unwrap()]),
+            );
         }
         for reliance in &mut reliances {
             assert_eq!(conflicts.precheck(reliance, &[]), Ok(()));
