@@ -3,7 +3,7 @@
 use sapwood::{
     Batch, CommitOptions, Engine, ErrorKind, Isolation, PinOptions, ReadView, Result, Storage,
     TimestampSource, Transaction, TransactionOptions,
-    limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES},
+    limits::{KEY_MAX_BYTES, TRANSACTION_READS_MAX_BYTES, VALUE_MAX_BYTES},
 };
 
 use crate::{
@@ -359,4 +359,39 @@ pub(crate) fn inv_23_a_timestamp_that_was_taken_meanwhile_is_refused(place: &imp
     assert_eq!(runs, 2, "it lost first");
     assert_eq!(rows(engine.range(..)), [row("k", "2")]);
     assert_nothing_is_held(&engine);
+}
+
+/// What a transaction has read is remembered up to a limit; beyond it, reads that are relied on are
+/// refused, and all else goes on.
+#[test]
+fn inv_36_what_is_read_is_remembered_up_to_a_limit() {
+    let engine = Engine::in_memory();
+    let key = |number: usize| {
+        let mut key = number.to_be_bytes().to_vec();
+        key.resize(KEY_MAX_BYTES, 0);
+        key
+    };
+    let first = key(0);
+    engine.set(&first, "1").expect("set");
+    let mut tx = begin(&engine, Isolation::Serializable);
+    let mut read = 0;
+    let refused = loop {
+        match tx.get(key(read)) {
+            Ok(_) => read += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(*refused.kind(), ErrorKind::TooLarge, "{refused}");
+    assert!(refused.to_string().contains("untracked"), "{refused}");
+    let most = TRANSACTION_READS_MAX_BYTES / KEY_MAX_BYTES;
+    assert!(read > most - 10 && read <= most, "{read}");
+    assert_eq!(kind(tx.get(key(read + 1))), "too_large");
+    assert_eq!(kind(tx.range(..).next().expect("an error")), "too_large");
+    tx.get_untracked(key(read + 1)).expect("not remembered");
+    let value = tx.get(&first).expect("it is remembered already");
+    assert_eq!(value.as_deref(), Some(&b"1"[..]));
+    tx.set("own", "").expect("set");
+    assert!(tx.contains("own").expect("own writes are not remembered"));
+    let changed = engine.set(key(read - 1), "2").expect("set");
+    assert_eq!(conflict(tx.commit()).2, changed, "all of it was relied on");
 }

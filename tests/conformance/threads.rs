@@ -8,6 +8,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use sapwood::{
@@ -16,7 +17,8 @@ use sapwood::{
 };
 
 use crate::support::{
-    LEVELS, Place, Row, all_at, assert_nothing_is_held, at, begin, bytes, delete, kind, rows, set,
+    LEVELS, Options, Place, Row, all_at, assert_nothing_is_held, at, begin, bytes, delete, kind,
+    rows, set,
 };
 
 suite!(
@@ -33,6 +35,7 @@ suite!(
     inv_53_pruning_beside_readers_and_writers_changes_no_answer,
     inv_53_pins_beside_pruning_keep_what_they_see,
     inv_53_pruning_beside_transactions_changes_no_answer,
+    inv_53_a_reader_past_its_age_is_refused_and_never_wrong,
 );
 
 const COMMITS: u64 = 300;
@@ -772,4 +775,69 @@ pub(crate) fn inv_53_pruning_beside_transactions_changes_no_answer<P: Place>(pla
     let report = engine.prune_before(engine.visible()).expect("prune");
     assert_eq!((report.held_by, report.rows_after), (None, 0));
     assert_funded(engine);
+}
+
+/// Commit N sets every key to N. Prunes go over readers that are just becoming too old: each read is
+/// right or refused.
+pub(crate) fn inv_53_a_reader_past_its_age_is_refused_and_never_wrong<P: Place>(place: &P) {
+    let storage = place.open_with(Options {
+        max_snapshot_age: Some(Duration::from_micros(100)),
+        ..Options::default()
+    });
+    let engine = &Engine::new(&storage);
+    let done = AtomicBool::new(false);
+    let keys: Vec<_> = (0..5).map(|number| format!("key{number}")).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = Done(&done);
+            for number in 1..=5 * COMMITS {
+                let writes = keys.iter().map(|key| set(key, number.to_string()));
+                engine
+                    .commit(writes.collect(), CommitOptions::default())
+                    .expect("commit");
+                engine.prune_before(at(number)).expect("prune");
+            }
+        });
+        for reader in 0..2 {
+            let (keys, done) = (&keys, &done);
+            scope.spawn(move || {
+                until(done, || {
+                    let outcome = if reader == 0 {
+                        engine.snapshot().and_then(|view| read_all(&view, keys))
+                    } else {
+                        let tx = engine.begin(Isolation::Serializable);
+                        tx.and_then(|tx| read_all(&tx, keys))
+                    };
+                    if let Err(error) = outcome {
+                        assert_eq!(*error.kind(), ErrorKind::TooOld, "{error}");
+                    }
+                });
+            });
+        }
+    });
+    let last = 5 * COMMITS;
+    assert_eq!(number(engine.get("key0").expect("get")), last);
+    assert_eq!(
+        engine.prune_before(at(last)).expect("prune").floor,
+        at(last)
+    );
+}
+
+/// A view that tells its timestamp in its first key reads the same in all others, in every way.
+fn read_all(view: &impl ReadView, keys: &[String]) -> Result<()> {
+    let first = view.get(&keys[0])?;
+    for _ in 0..3 {
+        for key in keys {
+            assert_eq!(view.get(key)?, first);
+        }
+        let values = view.multi_get(keys)?;
+        assert!(values.iter().all(|value| *value == first), "{values:?}");
+        let mut scanned = 0;
+        for row in view.range(..) {
+            assert_eq!(Some(row?.1), first);
+            scanned += 1;
+        }
+        assert_eq!(scanned, first.as_ref().map_or(0, |_| keys.len()));
+    }
+    Ok(())
 }
