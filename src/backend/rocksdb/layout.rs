@@ -18,6 +18,8 @@ pub(super) fn database(config: &RocksDBConfig) -> Options {
     options.create_missing_column_families(true);
     options.set_max_open_files(config.max_open_files);
     options.set_max_background_jobs(config.max_background_jobs);
+    // One thread writes at a time: it need not make room for others in the memtables.
+    options.set_allow_concurrent_memtable_write(false);
     // Written out little by little, so that no sync has to wait for a large file.
     options.set_bytes_per_sync(1 << 20);
     options.set_wal_bytes_per_sync(1 << 20);
