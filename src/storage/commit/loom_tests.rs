@@ -5,7 +5,7 @@ use loom::thread;
 
 use super::{
     conflicts::{Conflicts, Record, Reliance},
-    queue::{Lost, Queue},
+    queue::{Lost, Queue, Wait},
 };
 use crate::{
     storage::{Key, clock::Clock},
@@ -48,7 +48,9 @@ fn hand_off(bypass: bool) {
             if bypass && request == 2 {
                 busy.work(vec![request]);
             } else {
-                let outcome = queue.submit(request, 1, 10, |requests| busy.work(requests));
+                let outcome = queue.submit(request, 1, 10, Wait::Looking, |requests| {
+                    busy.work(requests)
+                });
                 assert_eq!(outcome, Ok(Ok(request * 10)));
             }
         };
@@ -93,7 +95,10 @@ fn turn_beside_request(keeps_it: bool) {
                 }
             })
         };
-        assert_eq!(queue.submit(1, 1, 10, |requests| requests), Ok(Ok(1)));
+        assert_eq!(
+            queue.submit(1, 1, 10, Wait::Looking, |requests| requests),
+            Ok(Ok(1))
+        );
         alone.join().unwrap();
     });
 }
@@ -115,11 +120,20 @@ fn loom_whoever_waits_for_a_thread_that_gives_no_outcome_is_told() {
         let queue = Arc::new(Queue::<u64, u64>::new());
         let other = {
             let queue = Arc::clone(&queue);
-            thread::spawn(move || queue.submit(2, 1, 10, |_| Vec::new()).unwrap())
+            thread::spawn(move || {
+                queue
+                    .submit(2, 1, 10, Wait::Looking, |_| Vec::new())
+                    .unwrap()
+            })
         };
-        let own = queue.submit(1, 1, 10, |_| Vec::new()).unwrap();
+        let own = queue
+            .submit(1, 1, 10, Wait::Looking, |_| Vec::new())
+            .unwrap();
         assert_eq!((own, other.join().unwrap()), (Err(Lost), Err(Lost)));
-        assert_eq!(queue.submit(3, 1, 10, |requests| requests), Ok(Ok(3)));
+        assert_eq!(
+            queue.submit(3, 1, 10, Wait::Looking, |requests| requests),
+            Ok(Ok(3))
+        );
     });
 }
 
@@ -131,7 +145,7 @@ fn failure(goes_on: bool) {
         let submit = {
             let (queue, failed, writes) = (Arc::clone(&queue), Arc::clone(&failed), writes);
             move |request| {
-                queue.submit(request, 1, 10, |requests| {
+                queue.submit(request, 1, 10, Wait::Looking, |requests| {
                     let mut failed = failed.lock();
                     let is_written = if *failed && !goes_on {
                         false

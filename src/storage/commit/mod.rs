@@ -40,7 +40,7 @@ pub(crate) use group::{CommitState, Counts};
 pub(crate) use rows::OldRow;
 
 use group::{Expected, Request, Requires};
-use queue::{Lost, Queue, Reentered, Turn};
+use queue::{Lost, Queue, Reentered, Turn, Wait};
 
 use super::{
     batch::{Batch, CommitInfo, CommitOptions, Write},
@@ -51,6 +51,7 @@ use super::{
 };
 use crate::{
     backend::{Access, Keyspace},
+    config::Durability,
     error::{Error, ErrorKind, Result},
     limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
     sync::MutexGuard,
@@ -174,8 +175,16 @@ impl Store {
     fn submit(&self, request: Request) -> Result<CommitInfo> {
         self.check_open()?;
         let weight = request.weight();
+        let wait = match request
+            .options
+            .durability
+            .unwrap_or(self.options.durability)
+        {
+            Durability::Buffered => Wait::Looking,
+            Durability::Sync => Wait::Asleep,
+        };
         self.commits
-            .submit(request, weight, GROUP_MAX_BYTES, |requests| {
+            .submit(request, weight, GROUP_MAX_BYTES, wait, |requests| {
                 self.commit_group(requests)
             })
             .map_err(|Reentered| reentered())?

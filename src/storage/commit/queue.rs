@@ -62,6 +62,15 @@ struct Weighed<T> {
     weight: usize,
 }
 
+/// How a thread waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Looks a while before it sleeps: for requests that are done in less time than waking takes.
+    Looking,
+    /// Sleeps at once.
+    Asleep,
+}
+
 #[derive(Debug)]
 struct Waiter<R> {
     thread: ThreadId,
@@ -154,15 +163,16 @@ impl<T, R> Queue<T, R> {
 
     /// Has a request done, by this thread with `work` or by another. `work` gets the requests of a
     /// group, in order, and gives their outcomes, in the same order. A group holds requests of at
-    /// most `limit` in weight, or a single one.
+    /// most `limit` in weight, or a single one. `wait` says how it waits for another.
     pub(crate) fn submit(
         &self,
         request: T,
         weight: usize,
         limit: usize,
+        wait: Wait,
         work: impl FnOnce(Vec<T>) -> Vec<R>,
     ) -> Result<Result<R, Lost>, Reentered> {
-        let mut turn = match self.enter(Some(Weighed { request, weight }))? {
+        let mut turn = match self.enter(Some(Weighed { request, weight }), wait)? {
             Entered::Turn(turn) => turn,
             Entered::Done(outcome) => return Ok(outcome),
         };
@@ -186,14 +196,18 @@ impl<T, R> Queue<T, R> {
 
     /// Waits for the turn, for work that nothing may come between.
     pub(crate) fn turn(&self) -> Result<Turn<'_, T, R>, Reentered> {
-        match self.enter(None)? {
+        match self.enter(None, Wait::Asleep)? {
             Entered::Turn(turn) => Ok(turn),
             // Only requests are done by others.
             Entered::Done(_) => Err(Reentered),
         }
     }
 
-    fn enter(&self, mut request: Option<Weighed<T>>) -> Result<Entered<'_, T, R>, Reentered> {
+    fn enter(
+        &self,
+        mut request: Option<Weighed<T>>,
+        wait: Wait,
+    ) -> Result<Entered<'_, T, R>, Reentered> {
         let mut state = self.state.lock();
         let entered = |own: Option<Weighed<T>>| {
             let own = own.map(|own| own.request);
@@ -208,7 +222,8 @@ impl<T, R> Queue<T, R> {
             Some(_) => {
                 let waiter = Waiter::new();
                 // With more that wait there is more to do than there are cores.
-                let looks = if state.waiting.is_empty() { LOOKS } else { 0 };
+                let is_looking = wait == Wait::Looking && state.waiting.is_empty();
+                let looks = if is_looking { LOOKS } else { 0 };
                 state.waiting.push_back(Waiting {
                     request: request.take(),
                     waiter: Arc::clone(&waiter),
@@ -279,7 +294,7 @@ mod tests {
     #[test]
     fn a_request_is_done_by_whoever_has_the_turn() {
         let queue = Queue::new();
-        let outcome = queue.submit(3, 1, 10, |requests| {
+        let outcome = queue.submit(3, 1, 10, Wait::Looking, |requests| {
             requests.into_iter().map(|request| request * 2).collect()
         });
         assert_eq!(outcome, Ok(Ok(6)));
@@ -290,9 +305,15 @@ mod tests {
         let queue: Queue<u64, u64> = Queue::new();
         let turn = queue.turn().unwrap();
         assert_eq!(queue.turn().map(|_| ()), Err(Reentered));
-        assert_eq!(queue.submit(1, 1, 1, |requests| requests), Err(Reentered));
+        assert_eq!(
+            queue.submit(1, 1, 1, Wait::Looking, |requests| requests),
+            Err(Reentered)
+        );
         drop(turn);
-        assert_eq!(queue.submit(1, 1, 1, |requests| requests), Ok(Ok(1)));
+        assert_eq!(
+            queue.submit(1, 1, 1, Wait::Looking, |requests| requests),
+            Ok(Ok(1))
+        );
     }
 
     #[test]
@@ -319,7 +340,7 @@ mod tests {
                 if request == 3 {
                     scope.spawn(move || drop(queue.turn()));
                 } else {
-                    let outcome = move || queue.submit(request, 1, 2, work);
+                    let outcome = move || queue.submit(request, 1, 2, Wait::Looking, work);
                     scope.spawn(move || assert_eq!(outcome().unwrap().unwrap().0, request));
                 }
                 waiting(request + 1);
@@ -334,11 +355,12 @@ mod tests {
         let queue: Queue<usize, usize> = Queue::new();
         std::thread::scope(|scope| {
             let turn = queue.turn().unwrap();
-            let failing = scope.spawn(|| queue.submit(0, 1, 2, |_| panic!("on purpose")));
+            let failing =
+                scope.spawn(|| queue.submit(0, 1, 2, Wait::Asleep, |_| panic!("on purpose")));
             while queue.state.lock().waiting.is_empty() {
                 std::thread::yield_now();
             }
-            let follower = scope.spawn(|| queue.submit(1, 1, 2, |requests| requests));
+            let follower = scope.spawn(|| queue.submit(1, 1, 2, Wait::Asleep, |requests| requests));
             while queue.state.lock().waiting.len() < 2 {
                 std::thread::yield_now();
             }
@@ -346,6 +368,9 @@ mod tests {
             assert!(failing.join().is_err());
             assert_eq!(follower.join().unwrap(), Ok(Err(Lost)));
         });
-        assert_eq!(queue.submit(2, 1, 1, |requests| requests), Ok(Ok(2)));
+        assert_eq!(
+            queue.submit(2, 1, 1, Wait::Asleep, |requests| requests),
+            Ok(Ok(2))
+        );
     }
 }
