@@ -140,6 +140,16 @@ mod tests {
         proptest::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0xFF)], 0..5)
     }
 
+    #[test]
+    fn a_union_reaches_as_far_as_the_longest() {
+        let range = |start: &[u8], end: &[u8]| KeyRange::new(start.to_vec()..end.to_vec());
+        let ranges = vec![range(b"b", b"c"), range(b"a", b"x"), range(b"y", b"z")];
+        assert_eq!(
+            KeyRange::union(ranges),
+            [range(b"a", b"x"), range(b"y", b"z")]
+        );
+    }
+
     proptest! {
         #[test]
         fn a_prefix_range_holds_what_begins_with_it(prefix in short_key(), key in short_key()) {
