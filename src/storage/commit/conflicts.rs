@@ -427,6 +427,8 @@ mod tests {
         let mut first = Reliance::new(conflicts.open(&clock), Vec::new(), Vec::new());
         publish(&conflicts, &clock, record(1, 0..10));
         assert_eq!(conflicts.precheck(&mut first, &[]), Ok(()));
+        // One that would still be checked, if there were room.
+        let younger = conflicts.open(&clock);
         publish(&conflicts, &clock, record(2, 0..1_000_000));
         let kept_since = Timestamp::new(2);
         assert_eq!(
@@ -436,6 +438,7 @@ mod tests {
         let recent = conflicts.recent.lock();
         assert_eq!((recent.bytes, recent.points.capacity()), (0, 0));
         drop(recent);
+        drop(younger);
 
         // What nobody can ask for any more is not kept either.
         let second = conflicts.open(&clock);
