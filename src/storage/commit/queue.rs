@@ -317,6 +317,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_was_handed_the_turn_has_it() {
+        let queue: Queue<u64, u64> = Queue::new();
+        std::thread::scope(|scope| {
+            let turn = queue.turn().unwrap();
+            scope.spawn(|| {
+                let _turn = queue.turn().unwrap();
+                let owner = queue.state.lock().turn;
+                assert_eq!(owner, Some(thread::current().id()));
+            });
+            while queue.state.lock().waiting.is_empty() {
+                std::thread::yield_now();
+            }
+            drop(turn);
+        });
+        assert_eq!(queue.state.lock().turn, None);
+    }
+
+    #[test]
     fn what_waits_is_done_together_up_to_the_limit_and_up_to_a_turn() {
         let queue: Queue<usize, (usize, usize)> = Queue::new();
         let done = Mutex::new(Vec::new());
