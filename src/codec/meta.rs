@@ -3,7 +3,6 @@
 //! | name | value |
 //! |---|---|
 //! | `format` | the format's version: 4 bytes |
-//! | `last_commit` | the timestamp of the last commit: 8 bytes |
 //! | `floor` | the prune floor: 8 bytes |
 //! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
 //!
@@ -16,8 +15,6 @@ use crate::timestamp::Timestamp;
 pub const FORMAT_VERSION: u32 = 1;
 /// The name of the format's version.
 pub const FORMAT: &[u8] = b"format";
-/// The name of the last commit's timestamp.
-pub const LAST_COMMIT: &[u8] = b"last_commit";
 /// The name of the prune floor.
 pub const FLOOR: &[u8] = b"floor";
 /// What the names of pins begin with.

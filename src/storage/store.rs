@@ -13,11 +13,12 @@ use super::{
     clock::Clock,
     commit::{CommitState, Commits, Conflicts, Counts},
     guards::{Guard, Guards},
+    lookup,
     pins::Pins,
 };
 use crate::{
-    backend::{Backend, Keyspace, WriteBatch},
-    codec::{self, meta},
+    backend::{Access, Backend, Keyspace, Scope, WriteBatch},
+    codec::{commit, meta},
     config::{Durability, TimestampSource},
     error::{Error, Result},
     prune_rule::PruneRule,
@@ -71,14 +72,8 @@ impl Store {
     /// Opens a store over a backend: reads its state, and only then arms the filters.
     pub(crate) fn open(backend: Box<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>> {
         check_format(backend.as_ref())?;
-        let last = timestamp_of(backend.as_ref(), meta::LAST_COMMIT)?;
-        let floor = timestamp_of(backend.as_ref(), meta::FLOOR)?;
-        if floor > last {
-            return Err(Error::corrupt(
-                "the prune floor in meta",
-                format!("it is {floor}, above the last commit {last}"),
-            ));
-        }
+        let floor = floor_of(backend.as_ref())?;
+        let last = last_commit_of(backend.as_ref(), floor)?;
         let pins = Pins::load(backend.as_ref())?;
         Ok(Self::assemble(backend, options, last, floor, pins))
     }
@@ -220,10 +215,22 @@ fn check_format(backend: &dyn Backend) -> Result<()> {
     Ok(())
 }
 
-fn timestamp_of(backend: &dyn Backend, name: &[u8]) -> Result<Timestamp> {
-    let Some(value) = backend.get(Keyspace::Meta, name)? else {
+fn floor_of(backend: &dyn Backend) -> Result<Timestamp> {
+    let Some(value) = backend.get(Keyspace::Meta, meta::FLOOR)? else {
         return Ok(Timestamp::ZERO);
     };
-    codec::meta::decode_timestamp(&value)
-        .map_err(|error| Error::corrupt(format!("{} in meta", name.escape_ascii()), error))
+    meta::decode_timestamp(&value).map_err(|error| Error::corrupt("the prune floor in meta", error))
+}
+
+/// The newest commit that has a row. Pruning drops the rows up to the floor, which is then the least
+/// that the last commit can be: a floor is never set above it.
+fn last_commit_of(backend: &dyn Backend, floor: Timestamp) -> Result<Timestamp> {
+    let mut cursor = backend.cursor(Keyspace::Commits, Scope::default(), Access::Scan)?;
+    cursor.seek_to_last()?;
+    let Some((key, _)) = cursor.row() else {
+        return Ok(floor);
+    };
+    let (newest, _) = commit::decode_key(key)
+        .map_err(|error| Error::corrupt(lookup::place(Keyspace::Commits, key), error))?;
+    Ok(newest.max(floor))
 }

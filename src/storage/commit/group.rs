@@ -120,7 +120,7 @@ impl Store {
         // Until it is known to have succeeded, even if this thread should unwind.
         state.failed = true;
         self.backend
-            .write(group.rows.finish(group.last), group.durability)?;
+            .write(group.rows.finish(), group.durability)?;
         add(&self.counts.commits, group.records.len());
         add(&self.counts.groups, 1);
         add(

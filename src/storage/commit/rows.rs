@@ -9,7 +9,7 @@
 //! the key is not live
 //!   and is set          current = (ts, previous_end = its last delete or 0, value)
 //!   and is deleted      nothing
-//! always                commits += (ts, the keys); last_commit = ts
+//! always                commits += (ts, the keys)
 //! ```
 //!
 //! Re-creating a key leaves its row in `deleted`: a reader may have looked at `current` before
@@ -26,7 +26,7 @@ use crate::{
         commit::{self, Operation},
         deleted,
         key::{self, KeyBuffer},
-        meta, record,
+        record,
     },
     error::{Error, Result},
     limits::COMMIT_MAX_BYTES,
@@ -178,11 +178,7 @@ impl<'b> Rows<'b> {
         Ok(())
     }
 
-    /// The batch, with `last` as the last commit.
-    pub(super) fn finish(mut self, last: Timestamp) -> WriteBatch {
-        let value = meta::encode_timestamp(last);
-        self.batch
-            .put(Keyspace::Meta, &[meta::LAST_COMMIT], &[&value]);
+    pub(super) fn finish(self) -> WriteBatch {
         self.batch
     }
 }
