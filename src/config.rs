@@ -37,6 +37,9 @@ pub enum TimestampSource {
 /// The default of `conflict_log_size`: 64 MiB.
 const CONFLICT_LOG_SIZE: usize = 64 << 20;
 
+/// The default of `recent_versions_size`: 64 MiB.
+const RECENT_VERSIONS_SIZE: usize = 64 << 20;
+
 /// How a store in memory is made.
 ///
 /// # Examples
@@ -57,6 +60,8 @@ pub struct MemoryConfig {
     pub max_snapshot_age: Option<Duration>,
     /// As [`RocksDBConfig::conflict_log_size`]. 64 MiB.
     pub conflict_log_size: usize,
+    /// As [`RocksDBConfig::recent_versions_size`]. 64 MiB.
+    pub recent_versions_size: usize,
 }
 
 impl Default for MemoryConfig {
@@ -65,6 +70,7 @@ impl Default for MemoryConfig {
             timestamps: TimestampSource::default(),
             max_snapshot_age: None,
             conflict_log_size: CONFLICT_LOG_SIZE,
+            recent_versions_size: RECENT_VERSIONS_SIZE,
         }
     }
 }
@@ -111,6 +117,10 @@ pub struct RocksDBConfig {
     /// transaction that stays open while more is committed fails with
     /// [`TooOld`](crate::ErrorKind::TooOld). Nothing is kept while no transaction is open. 64 MiB.
     pub conflict_log_size: usize,
+    /// Memory for the versions of recent commits until they are merged into the keyspaces, in bytes, about.
+    /// More of it makes the merge cheaper and opening after a crash longer; commits wait where it is
+    /// full. 0 merges each commit as soon as the next but one is made. 64 MiB.
+    pub recent_versions_size: usize,
 }
 
 impl Default for RocksDBConfig {
@@ -129,6 +139,7 @@ impl Default for RocksDBConfig {
             timestamps: TimestampSource::default(),
             max_snapshot_age: None,
             conflict_log_size: CONFLICT_LOG_SIZE,
+            recent_versions_size: RECENT_VERSIONS_SIZE,
         }
     }
 }

@@ -188,6 +188,14 @@ impl Error {
         Self::new(ErrorKind::Corrupt { at }, message)
     }
 
+    pub(crate) fn write_failed() -> Self {
+        Self::new(
+            ErrorKind::Io,
+            "an earlier write failed and its outcome is unknown; close the store and open it again to \
+             go on writing",
+        )
+    }
+
     pub(crate) fn io(message: impl Into<String>, source: io::Error) -> Self {
         Self::new(ErrorKind::Io, message).with_source(source)
     }

@@ -13,8 +13,7 @@ pub const BATCH_MAX_WRITES: usize = 1 << 24;
 /// The most bytes of keys and values in one batch: 512 MiB.
 pub const BATCH_MAX_BYTES: usize = 512 << 20;
 
-/// The most bytes that one commit may write, old versions moved to history included: 2 GiB.
-/// RocksDB refuses a write batch of 4 GiB.
+/// The most bytes that one commit may write: 2 GiB. RocksDB refuses a write batch of 4 GiB.
 pub const COMMIT_MAX_BYTES: usize = 2 << 30;
 
 /// The bytes of keys and values at which commits that wait are no longer written together: 8 MiB.

@@ -73,7 +73,7 @@ pub(crate) struct WriteBatch {
     writes: Vec<Slot>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     keyspace: Keyspace,
     key: usize,
@@ -118,6 +118,12 @@ impl WriteBatch {
             key,
             value,
         });
+    }
+
+    /// Adds another batch behind this one.
+    pub(crate) fn append_batch(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.writes.extend_from_slice(&other.writes);
     }
 
     /// Removes a row.

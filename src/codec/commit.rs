@@ -1,24 +1,28 @@
-//! Rows of `commits`: which keys a commit changed, and when it was made.
+//! Rows of `commits`: what a commit changed, and when it was made.
 //!
-//! A commit is one row or, where it changed many keys, several parts:
+//! A commit is one row or, where it changed much, several parts:
 //!
 //! ```text
 //! key    | timestamp: 8 | part: 4 |
 //! value  | format: 1 | last: 1 | time: 8 | change ... |         part 0
 //!        | format: 1 | last: 1 | change ... |                   the parts behind it
-//! change | operation: 1 | length: varint | user key |
+//! change | operation: 1 | length: varint | user key |           format 0: keys only
+//!        | operation: 1 | length: varint | user key | length: varint | value |   format 1: with values
 //! ```
 //!
-//! `last` is 1 in the last part. `time` is the time of day of the commit, in milliseconds since
-//! 1970-01-01 UTC; it orders nothing. The changes are in key order, over all parts. The length is
-//! an unsigned LEB128 number in its shortest form.
+//! A commit is written with its values, which are taken out once its versions lie in `current` and
+//! `history`. `last` is 1 in the last part. `time` is the time of day of the commit, in milliseconds since
+//! 1970-01-01 UTC; it orders nothing. An operation is 0 for a set and 1 for a delete, whose value is
+//! not there. The changes are in key order, over all parts. A length is an unsigned LEB128 number in
+//! its shortest form.
 
 use super::{DecodeError, split, take_u32, take_u64};
 use crate::timestamp::Timestamp;
 
-const FORMAT: u8 = 0;
+const FORMAT_KEYS: u8 = 0;
+const FORMAT_VALUES: u8 = 1;
 /// A part is closed once it holds this many bytes: large enough to be cheap, small enough that
-/// no reader needs a large buffer.
+/// few readers need a large buffer.
 const PART_BYTES: usize = 256 << 10;
 
 /// What a commit did to a key.
@@ -52,24 +56,28 @@ pub fn decode_key(key: &[u8]) -> Result<(Timestamp, u32), DecodeError> {
     }
 }
 
-/// Packs a commit's changes, which must be in key order, into the values of its parts.
+/// Packs a commit's changes, which must be in key order, into the values of its parts: each user key with
+/// its value, or `None` where it was deleted.
 pub fn encode_parts<'a>(
     time_ms: u64,
-    changes: impl IntoIterator<Item = (&'a [u8], Operation)>,
+    changes: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
 ) -> Vec<Vec<u8>> {
     let mut parts = Vec::with_capacity(1);
-    let mut part = vec![FORMAT, 0];
+    let mut part = vec![FORMAT_VALUES, 0];
     part.extend_from_slice(&time_ms.to_be_bytes());
-    for (user_key, operation) in changes {
+    for (user_key, value) in changes {
         if part.len() >= PART_BYTES {
-            parts.push(std::mem::replace(&mut part, vec![FORMAT, 0]));
+            parts.push(std::mem::replace(&mut part, vec![FORMAT_VALUES, 0]));
         }
-        part.push(match operation {
-            Operation::Set => 0,
-            Operation::Delete => 1,
-        });
-        push_varint(&mut part, user_key.len());
-        part.extend_from_slice(user_key);
+        let operation = match value {
+            Some(_) => Operation::Set,
+            None => Operation::Delete,
+        };
+        push_change(&mut part, operation, user_key);
+        if let Some(value) = value {
+            push_varint(&mut part, value.len());
+            part.extend_from_slice(value);
+        }
     }
     if let Some(last) = part.get_mut(1) {
         *last = 1;
@@ -78,34 +86,61 @@ pub fn encode_parts<'a>(
     parts
 }
 
+fn push_change(part: &mut Vec<u8>, operation: Operation, user_key: &[u8]) {
+    part.push(match operation {
+        Operation::Set => 0,
+        Operation::Delete => 1,
+    });
+    push_varint(part, user_key.len());
+    part.extend_from_slice(user_key);
+}
+
 /// One part of a commit, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Part<'a> {
     /// The time of day of the commit, in milliseconds since 1970; only in part 0.
     pub time_ms: Option<u64>,
     /// Whether no part follows.
     pub last: bool,
-    /// The user keys that the commit changed, in order.
-    pub changes: Vec<(Vec<u8>, Operation)>,
+    /// Whether it holds values: then its versions may not lie anywhere else yet.
+    pub has_values: bool,
+    /// What the commit changed, in key order.
+    pub changes: Vec<Changed<'a>>,
+}
+
+/// What a commit did to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed<'a> {
+    /// The user key.
+    pub key: &'a [u8],
+    /// What was done to it.
+    pub operation: Operation,
+    /// What it was set to, in a part with values.
+    pub value: Option<&'a [u8]>,
 }
 
 /// Reads the value of part number `part`.
 ///
 /// # Errors
 /// Where the bytes are not those of a part, or of a later format.
-pub fn decode_part(part: u32, value: &[u8]) -> Result<Part, DecodeError> {
+pub fn decode_part(part: u32, value: &[u8]) -> Result<Part<'_>, DecodeError> {
     const SHORT: DecodeError = DecodeError("the commit's part is cut off");
     let [format, last, rest @ ..] = value else {
         return Err(SHORT);
     };
-    if *format != FORMAT || *last > 1 {
+    if *format > FORMAT_VALUES || *last > 1 {
         return Err(DecodeError("the commit's part is of a later format"));
     }
+    let has_values = *format == FORMAT_VALUES;
     let (time_ms, mut rest) = if part == 0 {
         let (time_ms, rest) = take_u64(rest).ok_or(SHORT)?;
         (Some(time_ms), rest)
     } else {
         (None, rest)
+    };
+    let take = |rest| {
+        let (length, rest) = take_varint(rest)?;
+        split(rest, length)
     };
     let mut changes = Vec::new();
     while let Some((operation, after)) = rest.split_first() {
@@ -114,16 +149,45 @@ pub fn decode_part(part: u32, value: &[u8]) -> Result<Part, DecodeError> {
             1 => Operation::Delete,
             _ => return Err(DecodeError("the commit holds an unknown operation")),
         };
-        let (length, after) = take_varint(after).ok_or(SHORT)?;
-        let (user_key, after) = split(after, length).ok_or(SHORT)?;
-        changes.push((user_key.to_vec(), operation));
+        let (key, after) = take(after).ok_or(SHORT)?;
+        let (value, after) = if has_values && operation == Operation::Set {
+            let (value, after) = take(after).ok_or(SHORT)?;
+            (Some(value), after)
+        } else {
+            (None, after)
+        };
+        changes.push(Changed {
+            key,
+            operation,
+            value,
+        });
         rest = after;
     }
     Ok(Part {
         time_ms,
         last: *last == 1,
+        has_values,
         changes,
     })
+}
+
+/// The value of part number `part` without the values in it; `None` where it has none already.
+///
+/// # Errors
+/// As [`decode_part`].
+pub fn without_values(part: u32, value: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+    let read = decode_part(part, value)?;
+    if !read.has_values {
+        return Ok(None);
+    }
+    let mut keys = vec![FORMAT_KEYS, u8::from(read.last)];
+    if let Some(time_ms) = read.time_ms {
+        keys.extend_from_slice(&time_ms.to_be_bytes());
+    }
+    for change in read.changes {
+        push_change(&mut keys, change.operation, change.key);
+    }
+    Ok(Some(keys))
 }
 
 fn push_varint(bytes: &mut Vec<u8>, mut number: usize) {
@@ -157,40 +221,53 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_come_back(
-            keys in proptest::collection::btree_set(
-                proptest::collection::vec(any::<u8>(), 0..300), 0..40),
+        fn changes_come_back_with_their_values_and_without(
+            changes in proptest::collection::btree_map(
+                proptest::collection::vec(any::<u8>(), 0..300),
+                proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)), 0..40),
             time_ms in any::<u64>(),
         ) {
-            let keys: Vec<_> = keys.into_iter().collect();
-            let op = |i: usize| if i.is_multiple_of(3) { Operation::Delete } else { Operation::Set };
-            let parts = encode_parts(
-                time_ms, keys.iter().enumerate().map(|(i, key)| (key.as_slice(), op(i))));
+            let written = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+            let parts = encode_parts(time_ms, written.clone());
+            let operation = |value: Option<&[u8]>| match value {
+                Some(_) => Operation::Set,
+                None => Operation::Delete,
+            };
+            let with: Vec<_> = written.clone()
+                .map(|(key, value)| Changed { key, operation: operation(value), value }).collect();
             let part = decode_part(0, &parts[0]).unwrap();
-            prop_assert_eq!(part.time_ms, Some(time_ms));
-            prop_assert!(part.last);
-            let want: Vec<_> = keys.into_iter().enumerate().map(|(i, key)| (key, op(i))).collect();
-            prop_assert_eq!(part.changes, want);
+            prop_assert_eq!((part.time_ms, part.last, part.has_values), (Some(time_ms), true, true));
+            prop_assert_eq!(part.changes, with);
+
+            let keys = without_values(0, &parts[0]).unwrap().unwrap();
+            let without: Vec<_> = written
+                .map(|(key, value)| Changed { key, operation: operation(value), value: None }).collect();
+            let part = decode_part(0, &keys).unwrap();
+            prop_assert_eq!((part.time_ms, part.last, part.has_values), (Some(time_ms), true, false));
+            prop_assert_eq!(part.changes, without);
+            prop_assert_eq!(without_values(0, &keys).unwrap(), None);
         }
 
         #[test]
         fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = decode_part(0, &bytes);
-            let _ = decode_part(1, &bytes);
+            for part in 0..2 {
+                let decoded = decode_part(part, &bytes).is_ok();
+                prop_assert_eq!(without_values(part, &bytes).is_ok(), decoded);
+            }
         }
     }
 
     #[test]
     fn many_keys_are_cut_into_parts() {
         let keys: Vec<_> = (0..100_000_u32).map(u32::to_be_bytes).collect();
-        let parts = encode_parts(7, keys.iter().map(|key| (&key[..], Operation::Set)));
+        let parts = encode_parts(7, keys.iter().map(|key| (&key[..], Some(&b"value"[..]))));
         assert!(parts.len() > 1, "{} parts", parts.len());
         let mut back = Vec::new();
         for (number, value) in parts.iter().enumerate() {
             let part = decode_part(u32::try_from(number).unwrap(), value).unwrap();
             assert_eq!(part.last, number + 1 == parts.len());
             assert_eq!(part.time_ms, (number == 0).then_some(7));
-            back.extend(part.changes.into_iter().map(|(key, _)| key));
+            back.extend(part.changes.into_iter().map(|change| change.key.to_vec()));
         }
         assert_eq!(
             back,
@@ -200,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_cut_part_is_refused() {
-        let parts = encode_parts(7, [(&b"key"[..], Operation::Set)]);
+        let parts = encode_parts(7, [(&b"key"[..], Some(&b"value"[..]))]);
         for cut in 0..parts[0].len() {
             // Cut directly behind the header it is a commit of no keys; everywhere else, wrong.
             assert_eq!(

@@ -3,6 +3,8 @@
 //! | name | value |
 //! |---|---|
 //! | `format` | the format's version: 4 bytes |
+//! | `merged` | the newest commit whose versions lie in `current` and `history`: 8 bytes |
+//! | `trimmed` | the newest commit whose record holds no values any more: 8 bytes |
 //! | `floor` | the prune floor: 8 bytes |
 //! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
 //!
@@ -15,6 +17,10 @@ use crate::timestamp::Timestamp;
 pub const FORMAT_VERSION: u32 = 1;
 /// The name of the format's version.
 pub const FORMAT: &[u8] = b"format";
+/// The name of the merge mark.
+pub const MERGED: &[u8] = b"merged";
+/// The name of how far records of commits hold no values any more.
+pub const TRIMMED: &[u8] = b"trimmed";
 /// The name of the prune floor.
 pub const FLOOR: &[u8] = b"floor";
 /// What the names of pins begin with.

@@ -1,7 +1,6 @@
-//! The clock of commits: how far the store can be read, and how far it is being written.
+//! The clock of commits: how far the store can be read.
 //!
-//! **Invariant:** `visible <= started`. Every commit at or below `visible` can be read wholly; no
-//! row of a commit above `started` is in the backend.
+//! **Invariant:** every commit at or below `visible` can be read wholly, and it never moves back.
 
 use crate::{
     sync::{AtomicU64, Ordering},
@@ -11,14 +10,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Clock {
     visible: AtomicU64,
-    started: AtomicU64,
 }
 
 impl Clock {
     pub(crate) fn new(last_commit: Timestamp) -> Self {
         Self {
             visible: AtomicU64::new(last_commit.get()),
-            started: AtomicU64::new(last_commit.get()),
         }
     }
 
@@ -27,20 +24,9 @@ impl Clock {
         Timestamp::new(self.visible.load(Ordering::SeqCst))
     }
 
-    /// The newest commit that has begun to be written.
-    pub(crate) fn started(&self) -> Timestamp {
-        Timestamp::new(self.started.load(Ordering::SeqCst))
-    }
-
-    /// To be called, by the holder of the turn, before the first row of the commit is written.
-    pub(crate) fn start(&self, timestamp: Timestamp) {
-        debug_assert!(timestamp > self.started(), "commits start in order");
-        self.started.store(timestamp.get(), Ordering::SeqCst);
-    }
-
-    /// To be called, by the holder of the turn, after the commit was written.
+    /// To be called, by the holder of the turn, after the commit was written and its versions can be found.
     pub(crate) fn publish(&self, timestamp: Timestamp) {
-        debug_assert!(timestamp > self.visible() && timestamp <= self.started());
+        debug_assert!(timestamp > self.visible(), "commits are published in order");
         self.visible.store(timestamp.get(), Ordering::SeqCst);
     }
 }

@@ -116,7 +116,7 @@ impl Store {
                 return Err(corrupt("a part of a commit is missing before it"));
             }
             let changes = commit::decode_part(part, value).map_err(|error| corrupt(error.0))?;
-            keys.extend(changes.changes.into_iter().map(|(key, _)| key));
+            keys.extend(changes.changes.iter().map(|change| change.key.to_vec()));
             expected = (!changes.last).then_some((timestamp, part + 1));
             cursor.next()?;
         }

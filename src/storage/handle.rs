@@ -317,6 +317,7 @@ impl MemoryStorage {
             timestamps: config.timestamps,
             max_snapshot_age: config.max_snapshot_age,
             conflict_log_size: config.conflict_log_size,
+            recent_versions_size: config.recent_versions_size,
         };
         Self(StoreHandle(Store::new(
             Box::new(MemoryBackend::new()),

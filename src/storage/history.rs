@@ -1,14 +1,20 @@
 //! [`History`]: the versions of one key, from both ends.
 
-use std::ops::{Bound, RangeBounds};
+use std::{
+    collections::VecDeque,
+    ops::{Bound, RangeBounds},
+};
 
 use bytes::Bytes;
 
-use super::{batch::check_key, guards::Guard, lookup, store::Store};
+use super::{batch::check_key, guards::Guard, lookup, recent::RecentVersion, store::Store};
 use crate::{
     PruneRule, Value,
     backend::{Access, Cursor, Keyspace, Scope},
-    codec::key::{self, KeyBuffer},
+    codec::{
+        CurrentRow,
+        key::{self, KeyBuffer},
+    },
     error::{Error, Result},
     sync::Arc,
     timestamp::Timestamp,
@@ -41,9 +47,9 @@ pub struct History {
     encoded: KeyBuffer,
     window: Window,
     rule: PruneRule,
-    /// The current version, until one of the ends has given it out.
-    current: Option<Version>,
-    /// Rows of `history` from here on are of versions that `current` held when it was read.
+    /// The versions above `history`, newest first, that none of the ends has given out.
+    above: VecDeque<Version>,
+    /// Rows of `history` from here on are of versions that were found above it.
     below: Timestamp,
     front: End,
     back: End,
@@ -94,19 +100,13 @@ impl Store {
         check_key(user_key)?;
         let guard = self.admit_latest()?;
         let encoded = key::encode(user_key);
-        // `current` before `history`: a row that moves in between is met in the second.
+        // Recent versions, then `current`, then `history`: what moves in between is met in the next.
+        let recent = self.recent.versions_of(&encoded, guard.at());
         let row = self.backend.get(Keyspace::Current, &encoded)?;
         let row = row
             .map(|row| lookup::decode_current(&encoded, row))
             .transpose()?;
-        let below = row.as_ref().map_or(Timestamp::MAX, |row| row.start);
-        let current = row
-            .filter(|row| row.start <= guard.at())
-            .map(|row| Version {
-                start: row.start,
-                end: None,
-                value: row.value,
-            });
+        let (above, below) = above_history(recent, row, guard.at());
         let view = || -> Result<End> {
             let cursor =
                 self.backend
@@ -129,7 +129,7 @@ impl Store {
             encoded,
             window,
             rule,
-            current,
+            above,
             below,
             front,
             back,
@@ -138,6 +138,34 @@ impl Store {
             done: false,
         })
     }
+}
+
+/// The versions above `history`, newest first, and the start of the oldest row that they come from: rows
+/// of `history` from there on are of the same versions.
+fn above_history(
+    recent: Vec<RecentVersion>,
+    current: Option<CurrentRow>,
+    at: Timestamp,
+) -> (VecDeque<Version>, Timestamp) {
+    let oldest_recent = recent.first().map(|version| version.start);
+    let current_start = current.as_ref().map(|row| row.start);
+    let below = oldest_recent.into_iter().chain(current_start).min();
+    // A row of `current` that was merged from recent versions is one of them.
+    let current = current
+        .filter(|row| row.start <= at && oldest_recent.is_none_or(|oldest| row.start < oldest));
+    let changes = current.map(|row| (row.start, Some(row.value)));
+    let recent = recent
+        .into_iter()
+        .map(|version| (version.start, version.value));
+    let mut changes = changes.into_iter().chain(recent).peekable();
+    let mut above = VecDeque::new();
+    while let Some((start, value)) = changes.next() {
+        if let Some(value) = value {
+            let end = changes.peek().map(|(next, _)| *next);
+            above.push_front(Version { start, end, value });
+        }
+    }
+    (above, below.unwrap_or(Timestamp::MAX))
 }
 
 /// Where the versions of a key lie in `history`.
@@ -184,14 +212,16 @@ impl History {
         }))
     }
 
+    /// Whether a row of `history` is of a version that is asked for, as of the visible timestamp.
+    fn admits_row(&self, version: &mut Version) -> bool {
+        version.start < self.below && version.start <= self.guard.at() && self.admits(version)
+    }
+
     /// Whether a version is one of those asked for, as of the visible timestamp.
     fn admits(&self, version: &mut Version) -> bool {
         let Some(end) = version.end else {
             return self.window.holds(version.start, None);
         };
-        if version.start >= self.below || version.start > self.guard.at() {
-            return false;
-        }
         if self.rule.drops_history(version.start, end) {
             return false;
         }
@@ -203,10 +233,10 @@ impl History {
     /// The next newest version that has not been given out.
     fn step_front(&mut self) -> Result<Option<Version>> {
         self.store.check_open()?;
-        if let Some(mut current) = self.current.take()
-            && self.admits(&mut current)
-        {
-            return Ok(Some(current));
+        while let Some(mut version) = self.above.pop_front() {
+            if self.admits(&mut version) {
+                return Ok(Some(version));
+            }
         }
         let Some(last_start) = self.window.last_start else {
             return Ok(None);
@@ -220,7 +250,7 @@ impl History {
                 break;
             }
             self.front.cursor.next()?;
-            if self.admits(&mut version) {
+            if self.admits_row(&mut version) {
                 return Ok(Some(version));
             }
         }
@@ -240,12 +270,16 @@ impl History {
         }
         while let Some(mut version) = self.version(self.back.cursor.as_ref())? {
             self.back.cursor.prev()?;
+            if self.admits_row(&mut version) {
+                return Ok(Some(version));
+            }
+        }
+        while let Some(mut version) = self.above.pop_back() {
             if self.admits(&mut version) {
                 return Ok(Some(version));
             }
         }
-        let current = self.current.take();
-        Ok(current.filter(|current| self.window.holds(current.start, None)))
+        Ok(None)
     }
 
     fn finish(&mut self, result: Result<Option<Version>>) -> Option<Result<Version>> {

@@ -128,7 +128,7 @@ impl Open {
             none => none.insert(Walk::new(
                 &self.store,
                 self.guard.at(),
-                self.range.scope(),
+                &self.range,
                 direction,
                 Access::Scan,
             )?),

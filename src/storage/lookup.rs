@@ -1,14 +1,12 @@
-//! The one place where a version of a key is looked up.
+//! The one place where a version of a key is looked up in the backend, where no recent version has
+//! answered before.
 //!
 //! The rules are those of [`visibility`](super::visibility); here they meet the backend, in the
 //! order `current`, `deleted`, `history`, each looked up after the one before.
 
 use bytes::Bytes;
 
-use super::{
-    commit::OldRow,
-    visibility::{self, Verdict},
-};
+use super::visibility::{self, Verdict};
 use crate::{
     backend::{Access, Backend, Cursor, Keyspace, Scope},
     codec::{self, CurrentRow, HistoryRow, deleted, key::KeyBuffer},
@@ -55,36 +53,6 @@ pub(crate) fn lookup_from(
             settle(backend, encoded, at, visibility::deleted_at(deleted, at))
         }
     }
-}
-
-/// The same, where the bytes of `current` were read already; with the row that a commit above `at` will
-/// find there, unless another commit comes between.
-pub(crate) fn observe(
-    backend: &dyn Backend,
-    encoded: &KeyBuffer,
-    at: Timestamp,
-    row: Option<Bytes>,
-) -> Result<(Lookup, Option<OldRow>)> {
-    let (verdict, old) = match row {
-        Some(row) => {
-            let current = decode_current(encoded, row.clone())?;
-            match visibility::current_at(&current, at) {
-                Verdict::Alive => {
-                    return Ok((Lookup::Found(current.value), Some(OldRow::Live(row))));
-                }
-                older => (older, None),
-            }
-        }
-        None => {
-            let deleted = get_deleted(backend, encoded)?;
-            let old = OldRow::Absent {
-                deleted: deleted.unwrap_or_default(),
-            };
-            let old = deleted.is_none_or(|deleted| deleted <= at).then_some(old);
-            (visibility::deleted_at(deleted, at), old)
-        }
-    };
-    Ok((settle(backend, encoded, at, verdict)?, old))
 }
 
 fn get_deleted(backend: &dyn Backend, encoded: &KeyBuffer) -> Result<Option<Timestamp>> {

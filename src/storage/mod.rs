@@ -10,6 +10,8 @@
 //! | [`visibility`] | the read rules, as pure functions; the [prune rule](crate::prune_rule) lies below |
 //! | `lookup`, `walk` | the rules over a backend: a point, a range |
 //! | `commit` | the one way in: a pipeline of commits, and the record of which came lately |
+//! | `recent`, `merge` | what was committed lately, in memory, and how it becomes rows |
+//! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
@@ -35,9 +37,12 @@ mod key_range;
 mod lookup;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod merge;
 mod pins;
 mod prune;
 mod read;
+mod recent;
+mod recovery;
 mod status;
 pub(crate) mod store;
 pub mod visibility;

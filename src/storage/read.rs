@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::{
     batch::check_key,
-    commit::OldRow,
     guards::Guard,
     iter::Iter,
     key_range::KeyRange,
     lookup::{self, Lookup},
+    recent::RecentVersion,
     store::Store,
     visibility,
 };
@@ -23,14 +23,31 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// A value, and the row that a commit will find there.
-pub(crate) type Observed = (Option<Bytes>, Option<OldRow>);
+/// What the last commit of a key left: when it wrote or deleted it (0 where none did), and the value.
+pub(super) type Newest = (Timestamp, Option<Bytes>);
 
-/// What `current` alone says about the newest state.
-enum Newest {
+/// What `current` alone says about the state at a timestamp that was visible before.
+enum Answer {
     Decided(Option<Bytes>),
-    /// A commit above the visible timestamp may have been at work.
+    /// Newer commits may have been merged meanwhile.
     Undecided,
+}
+
+/// Where a key was found first.
+enum Found {
+    /// Among the recent versions, which decide.
+    Recent(Option<Bytes>),
+    /// Below: its encoded key, and its row of `current`.
+    Below(KeyBuffer, Option<Bytes>),
+}
+
+impl Found {
+    fn below(&self) -> Option<&KeyBuffer> {
+        match self {
+            Self::Recent(_) => None,
+            Self::Below(encoded, _) => Some(encoded),
+        }
+    }
 }
 
 impl Store {
@@ -40,10 +57,13 @@ impl Store {
         check_key(user_key)?;
         let encoded = key::encode(user_key);
         let visible = self.clock.visible();
+        if let Some(version) = self.recent.get(&encoded, visible) {
+            return Ok(version.value);
+        }
         let row = self.backend.get(Keyspace::Current, &encoded)?;
-        match self.newest(&encoded, row, visible)? {
-            Newest::Decided(value) => Ok(value),
-            Newest::Undecided => self.get_visible(user_key),
+        match self.in_current(&encoded, row, visible)? {
+            Answer::Decided(value) => Ok(value),
+            Answer::Undecided => self.get_visible(user_key),
         }
     }
 
@@ -51,13 +71,16 @@ impl Store {
     pub(crate) fn multi_get_latest(&self, user_keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
         self.check_open()?;
         let visible = self.clock.visible();
-        let rows = self.current_rows(user_keys)?;
         let mut values = Vec::with_capacity(user_keys.len());
-        for (encoded, row) in rows {
-            match self.newest(&encoded, row, visible)? {
-                Newest::Decided(value) => values.push(value),
-                // A commit is under way, or was made since: read all of them at one timestamp.
-                Newest::Undecided => {
+        for found in self.current_rows(user_keys, visible)? {
+            let answer = match found {
+                Found::Recent(value) => Answer::Decided(value),
+                Found::Below(encoded, row) => self.in_current(&encoded, row, visible)?,
+            };
+            match answer {
+                Answer::Decided(value) => values.push(value),
+                // Newer commits were merged meanwhile: read all of them at one timestamp.
+                Answer::Undecided => {
                     let guard = self.admit_latest()?;
                     return self.multi_get_guarded(user_keys, &guard);
                 }
@@ -66,25 +89,26 @@ impl Store {
         Ok(values)
     }
 
-    /// What a row of `current`, read after `visible` was loaded, says about the state at it.
-    fn newest(
+    /// What a row of `current` says about the state at `visible`, where no recent version does. Both were
+    /// looked up after it was loaded, in that order.
+    fn in_current(
         &self,
         encoded: &KeyBuffer,
         row: Option<Bytes>,
         visible: Timestamp,
-    ) -> Result<Newest> {
+    ) -> Result<Answer> {
         match row {
             Some(row) => {
                 let row = lookup::decode_current(encoded, row)?;
                 Ok(if row.start <= visible {
-                    Newest::Decided(Some(row.value))
+                    Answer::Decided(Some(row.value))
                 } else {
-                    Newest::Undecided
+                    Answer::Undecided
                 })
             }
-            // Loaded after the read: a commit that could have removed the row had begun by then.
-            None if self.clock.started() <= visible => Ok(Newest::Decided(None)),
-            None => Ok(Newest::Undecided),
+            // Loaded after the read: a merge that could have removed the row had begun by then.
+            None if self.recent.merging() <= visible => Ok(Answer::Decided(None)),
+            None => Ok(Answer::Undecided),
         }
     }
 
@@ -109,7 +133,7 @@ impl Store {
         let encoded = key::encode(user_key);
         // Above the floor a guard would cost more than it is worth: read, then look at the floor.
         if at >= self.floor() {
-            let answer = lookup::lookup(self.backend.as_ref(), &encoded, at)?;
+            let answer = self.lookup(&encoded, at)?;
             let floor = self.floor();
             match answer {
                 // What was found is right, whatever was pruned meanwhile.
@@ -133,7 +157,7 @@ impl Store {
         self.check_open()?;
         check_key(user_key)?;
         let encoded = key::encode(user_key);
-        let answer = lookup::lookup(self.backend.as_ref(), &encoded, guard.at())?;
+        let answer = self.lookup(&encoded, guard.at())?;
         guard.check()?;
         self.conclude(&encoded, guard.at(), answer)
     }
@@ -145,7 +169,11 @@ impl Store {
         guard: &Guard,
     ) -> Result<Vec<Option<Bytes>>> {
         self.check_open()?;
-        let read = |(encoded, row): (KeyBuffer, Option<Bytes>)| {
+        let read = |found| {
+            let (encoded, row) = match found {
+                Found::Recent(value) => return Ok(value),
+                Found::Below(encoded, row) => (encoded, row),
+            };
             let row: Option<CurrentRow> = row
                 .map(|row| lookup::decode_current(&encoded, row))
                 .transpose()?;
@@ -153,65 +181,86 @@ impl Store {
             guard.check()?;
             self.conclude(&encoded, guard.at(), answer)
         };
-        self.current_rows(user_keys)?
-            .into_iter()
-            .map(read)
-            .collect()
-    }
-
-    /// The value of a key at a timestamp that the caller guards, with the row that a commit will find
-    /// there, unless another comes between.
-    pub(crate) fn observe_guarded(&self, user_key: &[u8], guard: &Guard) -> Result<Observed> {
-        self.check_open()?;
-        check_key(user_key)?;
-        let encoded = key::encode(user_key);
-        let row = self.backend.get(Keyspace::Current, &encoded)?;
-        self.observe(&encoded, row, guard)
-    }
-
-    /// The same for some keys.
-    pub(crate) fn observe_all_guarded(
-        &self,
-        user_keys: &[&[u8]],
-        guard: &Guard,
-    ) -> Result<Vec<Observed>> {
-        self.check_open()?;
-        self.current_rows(user_keys)?
-            .into_iter()
-            .map(|(encoded, row)| self.observe(&encoded, row, guard))
-            .collect()
-    }
-
-    fn observe(&self, encoded: &KeyBuffer, row: Option<Bytes>, guard: &Guard) -> Result<Observed> {
-        let (answer, old) = lookup::observe(self.backend.as_ref(), encoded, guard.at(), row)?;
+        let found = self.current_rows(user_keys, guard.at())?;
         guard.check()?;
-        Ok((self.conclude(encoded, guard.at(), answer)?, old))
+        found.into_iter().map(read).collect()
     }
 
-    /// The rows of `current` for some keys, fetched in key order, given in the order asked for.
-    fn current_rows(&self, user_keys: &[&[u8]]) -> Result<Vec<(KeyBuffer, Option<Bytes>)>> {
+    /// Looks a key up at a timestamp: among the recent versions, then below.
+    fn lookup(&self, encoded: &KeyBuffer, at: Timestamp) -> Result<Lookup> {
+        match self.recent.get(encoded, at) {
+            Some(version) => Ok(version.value.map_or(Lookup::Absent, Lookup::Found)),
+            None => lookup::lookup(self.backend.as_ref(), encoded, at),
+        }
+    }
+
+    /// What recent versions say about some keys at a timestamp, and the rows of `current` for the others:
+    /// fetched in key order, given in the order asked for.
+    fn current_rows(&self, user_keys: &[&[u8]], at: Timestamp) -> Result<Vec<Found>> {
         user_keys
             .iter()
             .try_for_each(|user_key| check_key(user_key))?;
-        let mut rows: Vec<_> = user_keys
-            .iter()
-            .map(|user_key| (key::encode(user_key), None))
-            .collect();
-        let mut order: Vec<_> = rows.iter().map(|(encoded, _)| encoded.as_slice()).collect();
+        let recent = |user_key: &&[u8]| {
+            let encoded = key::encode(user_key);
+            match self.recent.get(&encoded, at) {
+                Some(version) => Found::Recent(version.value),
+                None => Found::Below(encoded, None),
+            }
+        };
+        let mut found: Vec<_> = user_keys.iter().map(recent).collect();
+        let mut order: Vec<_> = found.iter().filter_map(Found::below).cloned().collect();
         order.sort_unstable();
         order.dedup();
-        let found = self.backend.multi_get(Keyspace::Current, &order)?;
-        let found: Vec<Option<Bytes>> = rows
-            .iter()
-            .map(|(encoded, _)| {
-                let index = order.binary_search(&encoded.as_slice()).ok()?;
-                found.get(index).cloned().flatten()
-            })
-            .collect();
-        for ((_, row), value) in rows.iter_mut().zip(found) {
-            *row = value;
+        let keys: Vec<_> = order.iter().map(KeyBuffer::as_slice).collect();
+        let rows = self.backend.multi_get(Keyspace::Current, &keys)?;
+        for found in &mut found {
+            if let Found::Below(encoded, row) = found
+                && let Ok(index) = order.binary_search(encoded)
+            {
+                *row = rows.get(index).cloned().flatten();
+            }
         }
-        Ok(rows)
+        Ok(found)
+    }
+
+    /// What the last commit of a key left. For the holder of the turn: no other can come between.
+    pub(super) fn newest(&self, encoded: &KeyBuffer) -> Result<Newest> {
+        if let Some(version) = self.recent.get(encoded, Timestamp::MAX) {
+            return Ok((version.start, version.value));
+        }
+        match self.backend.get(Keyspace::Current, encoded)? {
+            Some(row) => {
+                let row = lookup::decode_current(encoded, row)?;
+                Ok((row.start, Some(row.value)))
+            }
+            None => {
+                let row = self.backend.get(Keyspace::Deleted, encoded)?;
+                let deleted = row.map(|row| lookup::decode_deleted(encoded, &row));
+                Ok((deleted.transpose()?.unwrap_or_default(), None))
+            }
+        }
+    }
+
+    /// Whether keys, which are in order, were live after their last commits.
+    pub(super) fn are_live(&self, encoded: &[KeyBuffer]) -> Result<Vec<bool>> {
+        let recent = encoded
+            .iter()
+            .map(|key| self.recent.get(key, Timestamp::MAX));
+        let recent: Vec<_> = recent.collect();
+        let below = encoded.iter().zip(&recent);
+        let below: Vec<_> = below
+            .filter(|(_, recent)| recent.is_none())
+            .map(|(key, _)| key.as_slice())
+            .collect();
+        let mut rows = self
+            .backend
+            .multi_get(Keyspace::Current, &below)?
+            .into_iter();
+        let is_live = |recent: Option<RecentVersion>| match recent {
+            Some(version) => version.value.is_some(),
+            None => rows.next().flatten().is_some(),
+        };
+        Ok(recent.into_iter().map(is_live).collect())
     }
 
     fn conclude(

@@ -53,6 +53,7 @@ impl RocksDBStorage {
             timestamps: config.timestamps,
             max_snapshot_age: config.max_snapshot_age,
             conflict_log_size: config.conflict_log_size,
+            recent_versions_size: config.recent_versions_size,
         };
         let backend = RocksDBBackend::open(&config)?;
         Ok(Self(StoreHandle(Store::open(Box::new(backend), options)?)))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     guards::Guard,
+    key_range::KeyRange,
     store::Store,
     walk::{Direction, Walk},
 };
@@ -64,6 +65,10 @@ pub struct Stats {
     pub conflict_keys: usize,
     /// The memory that these take, about, in bytes.
     pub conflict_bytes: usize,
+    /// Versions of recent commits that are not merged into the keyspaces yet.
+    pub recent_versions: u64,
+    /// The memory that these take, about, in bytes.
+    pub recent_bytes: u64,
 }
 
 /// Bytes that a keyspace takes.
@@ -82,6 +87,8 @@ impl Store {
         // Looked at first: counting takes guards of its own.
         let oldest_snapshot = self.guards.oldest();
         let guard = self.admit_latest()?;
+        // Then every version that has ended by now lies in `history`.
+        self.merge_all()?;
         let keys = self.count_keys(&guard)?;
         let history = self
             .backend
@@ -105,6 +112,7 @@ impl Store {
     pub(crate) fn stats(&self) -> Stats {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let kept = self.conflicts.kept();
+        let (recent_versions, recent_bytes) = self.recent.held();
         Stats {
             visible: self.clock.visible(),
             floor: self.floor(),
@@ -118,6 +126,8 @@ impl Store {
             oldest_snapshot: self.guards.oldest(),
             conflict_keys: kept.keys,
             conflict_bytes: kept.bytes,
+            recent_versions,
+            recent_bytes,
         }
     }
 
@@ -135,8 +145,8 @@ impl Store {
     }
 
     fn count_keys(self: &Arc<Self>, guard: &Guard) -> Result<u64> {
-        let scope = Scope::default();
-        let mut walk = Walk::new(self, guard.at(), scope, Direction::Forward, Access::Sweep)?;
+        let all = KeyRange::all();
+        let mut walk = Walk::new(self, guard.at(), &all, Direction::Forward, Access::Sweep)?;
         let mut keys = 0;
         while walk.step()?.is_some() {
             keys += 1;

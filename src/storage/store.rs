@@ -3,9 +3,10 @@
 //! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
 //! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
 //!
-//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits;
-//! then those of the queue, of who waits in it, of the conflict records, of guards and of pins, none of
-//! which is held while another is taken. Reads take none of the first four.
+//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits, the
+//! merge; then those of the queue, of who waits in it, of the conflict records, of recent versions, of guards
+//! and of pins, none of which is held while another is taken, but that segments lie under the list of them.
+//! Reads take none of the first five.
 
 use std::{path::Path, time::Duration};
 
@@ -13,12 +14,14 @@ use super::{
     clock::Clock,
     commit::{CommitState, Commits, Conflicts, Counts},
     guards::{Guard, Guards},
-    lookup,
+    merge::MergeState,
     pins::Pins,
+    recent::Recent,
+    recovery::Marks,
 };
 use crate::{
-    backend::{Access, Backend, Keyspace, Scope, WriteBatch},
-    codec::{commit, meta},
+    backend::{Backend, Keyspace, WriteBatch},
+    codec::meta,
     config::{Durability, TimestampSource},
     error::{Error, Result},
     prune_rule::PruneRule,
@@ -33,6 +36,7 @@ pub(crate) struct StoreOptions {
     pub(crate) timestamps: TimestampSource,
     pub(crate) max_snapshot_age: Option<Duration>,
     pub(crate) conflict_log_size: usize,
+    pub(crate) recent_versions_size: usize,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,13 @@ pub(crate) struct Store {
     /// Taken by the holder of the turn to commit only.
     pub(crate) commit: Mutex<CommitState>,
     pub(crate) conflicts: Arc<Conflicts>,
+    pub(crate) recent: Recent,
+    /// Held by the one thread that merges.
+    pub(crate) merge: Mutex<MergeState>,
+    /// Set once a write of the merge has failed.
+    pub(crate) merge_failed: AtomicBool,
+    /// Keys that those who committed owe to the merge.
+    pub(crate) debt: AtomicU64,
     pub(crate) counts: Counts,
     closed: AtomicBool,
 }
@@ -60,31 +71,36 @@ pub(crate) struct Store {
 impl Store {
     /// A store over a backend that holds nothing yet and need not be told its format.
     pub(crate) fn new(backend: Box<dyn Backend>, options: StoreOptions) -> Arc<Self> {
-        Self::assemble(
+        Arc::new(Self::assemble(
             backend,
             options,
-            Timestamp::ZERO,
-            Timestamp::ZERO,
+            &Marks::default(),
             Pins::default(),
-        )
+        ))
     }
 
     /// Opens a store over a backend: reads its state, and only then arms the filters.
     pub(crate) fn open(backend: Box<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>> {
         check_format(backend.as_ref())?;
-        let floor = floor_of(backend.as_ref())?;
-        let last = last_commit_of(backend.as_ref(), floor)?;
+        let marks = Marks::load(backend.as_ref())?;
         let pins = Pins::load(backend.as_ref())?;
-        Ok(Self::assemble(backend, options, last, floor, pins))
+        let store = Self::assemble(backend, options, &marks, pins);
+        store.recall(&marks)?;
+        Ok(Arc::new(store))
     }
 
     fn assemble(
         backend: Box<dyn Backend>,
         options: StoreOptions,
-        last: Timestamp,
-        floor: Timestamp,
+        marks: &Marks,
         pins: Pins,
-    ) -> Arc<Self> {
+    ) -> Self {
+        let Marks {
+            last,
+            floor,
+            merged,
+            trimmed,
+        } = *marks;
         let store = Self {
             backend,
             options,
@@ -96,6 +112,10 @@ impl Store {
             driven: Mutex::new(None),
             commits: Commits::new(),
             conflicts: Conflicts::new(last, options.conflict_log_size),
+            recent: Recent::new(merged, options.recent_versions_size),
+            merge: Mutex::new(MergeState::new(trimmed, merged)),
+            merge_failed: AtomicBool::new(false),
+            debt: AtomicU64::new(0),
             counts: Counts::default(),
             commit: Mutex::new(CommitState {
                 last,
@@ -105,7 +125,7 @@ impl Store {
             closed: AtomicBool::new(false),
         };
         store.publish_rule();
-        Arc::new(store)
+        store
     }
 
     /// The floor below which only pinned timestamps can be read.
@@ -179,6 +199,7 @@ impl Store {
     /// Rewrites every keyspace into its most compact form.
     pub(crate) fn compact(&self) -> Result<()> {
         self.check_open()?;
+        self.merge_all()?;
         Keyspace::ALL
             .into_iter()
             .try_for_each(|keyspace| self.backend.compact(keyspace))
@@ -189,7 +210,7 @@ impl Store {
         let turn = self.commit_turn()?;
         self.check_open()?;
         let state = turn.state();
-        state.check()?;
+        self.check_writable(&state)?;
         self.backend.create_checkpoint(path)?;
         Ok(state.last)
     }
@@ -213,24 +234,4 @@ fn check_format(backend: &dyn Backend) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn floor_of(backend: &dyn Backend) -> Result<Timestamp> {
-    let Some(value) = backend.get(Keyspace::Meta, meta::FLOOR)? else {
-        return Ok(Timestamp::ZERO);
-    };
-    meta::decode_timestamp(&value).map_err(|error| Error::corrupt("the prune floor in meta", error))
-}
-
-/// The newest commit that has a row. Pruning drops the rows up to the floor, which is then the least
-/// that the last commit can be: a floor is never set above it.
-fn last_commit_of(backend: &dyn Backend, floor: Timestamp) -> Result<Timestamp> {
-    let mut cursor = backend.cursor(Keyspace::Commits, Scope::default(), Access::Scan)?;
-    cursor.seek_to_last()?;
-    let Some((key, _)) = cursor.row() else {
-        return Ok(floor);
-    };
-    let (newest, _) = commit::decode_key(key)
-        .map_err(|error| Error::corrupt(lookup::place(Keyspace::Commits, key), error))?;
-    Ok(newest.max(floor))
 }

@@ -1,19 +1,22 @@
-//! A walk over the state at one timestamp, in one direction: `current` and `deleted` merged, with
-//! a look into `history` for each key that has changed since.
+//! A walk over the state at one timestamp, in one direction: recent versions, `current` and `deleted`
+//! merged, with a look into `history` for each key that has changed since.
 //!
-//! `current` is opened before `deleted`, and `history` after both; a key that leaves `current` in
-//! between is met in the next. `current` decides where it has a row for the key, `deleted` only
-//! where it has not. The caller holds a guard at the timestamp.
+//! The recent versions are taken first, `current` is opened before `deleted`, and `history` after both: a
+//! version that leaves one of them in between is met in the next. Recent versions decide where there is
+//! one at or below the timestamp, `current` where it has a row for the key, `deleted` only where neither
+//! does. The caller holds a guard at the timestamp.
 //!
-//! A walk at the newest timestamp needs no `deleted` and no `history`, where no commit has begun
-//! since: its view of `current` then is the state, exactly.
+//! A walk that looks no further back than the last merge needs no `deleted` and no `history`: its view of
+//! `current` then is the state below the recent versions, exactly.
 
 use std::cmp::Ordering;
 
 use bytes::Bytes;
 
 use super::{
+    key_range::KeyRange,
     lookup::{self, Lookup},
+    recent::RecentCursor,
     store::Store,
     visibility::{self, Verdict},
 };
@@ -35,12 +38,23 @@ pub(crate) enum Direction {
     Backward,
 }
 
+impl Direction {
+    /// `Less` where the first key comes before the second.
+    pub(crate) fn compare(self, first: &[u8], second: &[u8]) -> Ordering {
+        match self {
+            Self::Forward => first.cmp(second),
+            Self::Backward => second.cmp(first),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Walk {
     store: Arc<Store>,
     at: Timestamp,
     direction: Direction,
     scope: Scope,
+    recent: RecentCursor,
     current: Box<dyn Cursor>,
     /// Absent where the view of `current` is the whole state at `at`.
     deleted: Option<Box<dyn Cursor>>,
@@ -57,10 +71,11 @@ impl Walk {
     pub(crate) fn new(
         store: &Arc<Store>,
         at: Timestamp,
-        scope: Scope,
+        range: &KeyRange,
         direction: Direction,
         access: Access,
     ) -> Result<Self> {
+        let scope = range.scope();
         let open = |keyspace| -> Result<Box<dyn Cursor>> {
             let mut cursor = store.backend.cursor(keyspace, scope.clone(), access)?;
             match direction {
@@ -69,8 +84,10 @@ impl Walk {
             }
             Ok(cursor)
         };
+        let recent = store.recent.cursor(&scope, at, direction);
         let current = open(Keyspace::Current)?;
-        let is_whole = store.clock.started() <= at;
+        // Loaded after the view was opened: what a merge had written by then had begun.
+        let is_whole = store.recent.merging() <= at;
         let deleted = if is_whole {
             None
         } else {
@@ -82,6 +99,7 @@ impl Walk {
             at,
             direction,
             scope,
+            recent,
             current,
             deleted,
             history: None,
@@ -90,10 +108,66 @@ impl Walk {
 
     /// The next key that is alive, with its value.
     pub(crate) fn step(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+        while let Some(recent) = self.recent.key() {
+            let below = self.key_below();
+            let order = below.map_or(Ordering::Less, |below| {
+                self.direction.compare(recent, below)
+            });
+            if order == Ordering::Greater {
+                match self.step_below(1)? {
+                    Some(row) => return Ok(Some(row)),
+                    None => continue,
+                }
+            }
+            let Some((encoded, value)) = self.recent.take() else {
+                break;
+            };
+            if order == Ordering::Equal {
+                self.pass_below(&encoded)?;
+            }
+            if let Some(value) = value {
+                let user_key = lookup::decode_key(Keyspace::Commits, &encoded)?;
+                return Ok(Some((user_key, value)));
+            }
+        }
+        self.step_below(usize::MAX)
+    }
+
+    /// The next key in `current` or `deleted`.
+    fn key_below(&self) -> Option<&[u8]> {
+        let current = self.current.row().map(|(key, _)| key);
+        let deleted = self.deleted.as_ref().and_then(|cursor| cursor.row());
+        match (current, deleted) {
+            (Some(current), Some((deleted, _))) => {
+                Some(match self.direction.compare(current, deleted) {
+                    Ordering::Greater => deleted,
+                    Ordering::Less | Ordering::Equal => current,
+                })
+            }
+            (current, deleted) => current.or(deleted.map(|(key, _)| key)),
+        }
+    }
+
+    /// Goes on behind a key that a recent version has decided.
+    fn pass_below(&mut self, encoded: &[u8]) -> Result<()> {
+        let cursors = std::iter::once(&mut self.current).chain(&mut self.deleted);
+        for cursor in cursors {
+            if cursor.row().is_some_and(|(key, _)| key == encoded) {
+                advance(cursor.as_mut(), self.direction)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next of at most so many keys below the recent versions that is alive.
+    fn step_below(&mut self, keys: usize) -> Result<Option<(Vec<u8>, Bytes)>> {
         if self.deleted.is_none() {
             return self.step_whole();
         }
-        while let Some(next) = self.next_key() {
+        for _ in 0..keys {
+            let Some(next) = self.next_key() else {
+                break;
+            };
             let found = match next {
                 Next::Current { deleted_too } => {
                     let found = self.read_current()?;
@@ -127,7 +201,7 @@ impl Walk {
         if row.start > self.at {
             return Err(Error::corrupt(
                 lookup::place(Keyspace::Current, encoded),
-                format!("it starts at {}, after the last commit", row.start),
+                format!("it starts at {}, after the last merge", row.start),
             ));
         }
         let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
@@ -148,11 +222,7 @@ impl Walk {
             (Some(_), None) => Some(Next::Current { deleted_too: false }),
             (None, Some(_)) => Some(Next::Deleted),
             (Some(current), Some(deleted)) => {
-                let order = match self.direction {
-                    Direction::Forward => current.cmp(deleted),
-                    Direction::Backward => deleted.cmp(current),
-                };
-                Some(match order {
+                Some(match self.direction.compare(current, deleted) {
                     Ordering::Less => Next::Current { deleted_too: false },
                     Ordering::Equal => Next::Current { deleted_too: true },
                     Ordering::Greater => Next::Deleted,

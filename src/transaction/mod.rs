@@ -51,7 +51,7 @@ use crate::{
     read_view::ReadView,
     storage::{
         CommitInfo, CommitOptions, Guard, Key, KeyRange, Value, check_key, check_value,
-        commit::{CommitTurn, OldRow, OpenTransaction, Reliance},
+        commit::{CommitTurn, OpenTransaction, Reliance},
         store::Store,
     },
     sync::{Arc, Weak},
@@ -138,15 +138,14 @@ impl Transaction {
             let (open, guard) = register(store)?;
             (Some(open), guard)
         };
-        let may_write = open.is_some();
-        let is_tracked = may_write && options.isolation == Isolation::Serializable;
+        let is_tracked = open.is_some() && options.isolation == Isolation::Serializable;
         Ok(Self {
             store: Arc::clone(store),
             guard: Arc::new(guard),
             open,
             writes: WriteSet::new(),
             write_bytes: 0,
-            reads: Reads::new(is_tracked, may_write),
+            reads: Reads::new(is_tracked),
             savepoints: Vec::new(),
             next_savepoint: 0,
         })
@@ -225,8 +224,10 @@ impl Transaction {
         if let Some(value) = self.writes.get(key) {
             return Ok(value.clone());
         }
-        let (value, old) = self.store.observe_guarded(key, &self.guard)?;
-        self.reads.note(|reads| reads.add(key, old, relied_on))?;
+        let value = self.store.get_guarded(key, &self.guard)?;
+        if relied_on {
+            self.reads.note(|reads| reads.add(key))?;
+        }
         Ok(value)
     }
 
@@ -323,16 +324,14 @@ impl Transaction {
             });
         };
         self.guard.check()?;
-        let Some(mut reads) = self.reads.end() else {
+        let Some(reads) = self.reads.end() else {
             return Err(Error::invalid("the transaction has ended"));
         };
-        let old_rows: Vec<Option<OldRow>> =
-            self.writes.keys().map(|key| reads.take_old(key)).collect();
         let (points, ranges) = reads.into_relied_on(|key| self.writes.contains_key(key));
         let reliance = Reliance::new(open, points, ranges);
         let writes = self.writes.into_iter().collect();
         self.store
-            .commit_transaction(writes, old_rows, reliance, options, turn)
+            .commit_transaction(writes, reliance, options, turn)
     }
 }
 
@@ -365,15 +364,9 @@ impl ReadView for Transaction {
             .map(AsRef::as_ref)
             .filter(|key| !self.writes.contains_key(*key))
             .collect();
-        let observed = self.store.observe_all_guarded(&stored, &self.guard)?;
-        let values = self.reads.note(|reads| {
-            let mut values = Vec::with_capacity(stored.len());
-            for (key, (value, old)) in stored.iter().zip(observed) {
-                reads.add(key, old, true)?;
-                values.push(value);
-            }
-            Ok(values)
-        })?;
+        let values = self.store.multi_get_guarded(&stored, &self.guard)?;
+        self.reads
+            .note(|reads| stored.iter().try_for_each(|key| reads.add(key)))?;
         let mut values = values.into_iter();
         let value_of = |key: &K| match self.writes.get(key.as_ref()) {
             Some(written) => written.clone(),

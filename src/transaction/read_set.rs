@@ -1,39 +1,26 @@
 //! [`ReadSet`]: what a transaction has read, to be checked when it commits.
 //!
-//! It has two uses. A serializable transaction relies on every key and range in it. And the rows that
-//! were read are the old rows of the keys that are written later, so that a commit need not read them
-//! again.
+//! A serializable transaction relies on every key and range in it; another needs none.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::{
     error::{Error, Result},
     limits::TRANSACTION_READS_MAX_BYTES,
-    storage::{Key, KeyRange, commit::OldRow},
+    storage::{Key, KeyRange},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 /// What an entry takes beyond its bytes, about.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
-/// Rows are kept for the commit as long as they are few: the rest is read again.
-const OLD_ROWS_MAX_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct ReadSet {
     /// Whether the transaction relies on what it reads.
     is_tracked: bool,
-    /// Whether it may write: then the rows that it reads are kept.
-    keeps_rows: bool,
-    points: HashMap<Key, Point>,
+    points: HashSet<Key>,
     ranges: Vec<RangeRead>,
     tracked_bytes: usize,
-    old_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Point {
-    is_tracked: bool,
-    old: Option<OldRow>,
 }
 
 /// What of a range an iterator has given out, from either end.
@@ -57,43 +44,22 @@ pub(super) enum Extent<'k> {
 }
 
 impl ReadSet {
-    pub(super) fn new(is_tracked: bool, keeps_rows: bool) -> Self {
+    pub(super) fn new(is_tracked: bool) -> Self {
         Self {
             is_tracked,
-            keeps_rows,
-            points: HashMap::new(),
+            points: HashSet::new(),
             ranges: Vec::new(),
             tracked_bytes: 0,
-            old_bytes: 0,
         }
     }
 
-    /// A key was read. `relied_on` is false for a read that must not be checked.
-    pub(super) fn add(&mut self, key: &[u8], old: Option<OldRow>, relied_on: bool) -> Result<()> {
-        let is_tracked = self.is_tracked && relied_on;
-        let old_bytes =
-            key.len() + ENTRY_OVERHEAD_BYTES + old.as_ref().map_or(0, OldRow::size_bytes);
-        let has_room = self.keeps_rows && self.old_bytes + old_bytes <= OLD_ROWS_MAX_BYTES;
-        let old = old.filter(|_| has_room);
-        if !is_tracked && old.is_none() {
+    /// A key was read, and the transaction relies on it, if on anything.
+    pub(super) fn add(&mut self, key: &[u8]) -> Result<()> {
+        if !self.is_tracked || self.points.contains(key) {
             return Ok(());
         }
-        if let Some(point) = self.points.get_mut(key) {
-            if is_tracked && !point.is_tracked {
-                point.is_tracked = true;
-                self.track(key.len())?;
-            }
-            return Ok(());
-        }
-        if old.is_some() {
-            self.old_bytes += old_bytes;
-        }
-        let point = Point { is_tracked, old };
-        self.points.insert(Key::copy_from_slice(key), point);
-        if is_tracked {
-            self.track(key.len())?;
-        }
-        Ok(())
+        self.points.insert(Key::copy_from_slice(key));
+        self.track(key.len())
     }
 
     fn track(&mut self, bytes: usize) -> Result<()> {
@@ -145,20 +111,14 @@ impl ReadSet {
         self.count(growth)
     }
 
-    /// The row of a key that was read.
-    pub(super) fn take_old(&mut self, key: &[u8]) -> Option<OldRow> {
-        self.points.get_mut(key)?.old.take()
-    }
-
     /// The keys and ranges that the transaction relies on. Keys that it writes are checked anyway.
     pub(super) fn into_relied_on(
         self,
         is_written: impl Fn(&Key) -> bool,
     ) -> (Vec<Key>, Vec<KeyRange>) {
-        let points = self.points.into_iter();
-        let points = points.filter(|(key, point)| point.is_tracked && !is_written(key));
+        let points = self.points.into_iter().filter(|key| !is_written(key));
         let ranges = self.ranges.into_iter().flat_map(RangeRead::into_parts);
-        (points.map(|(key, _)| key).collect(), ranges.collect())
+        (points.collect(), ranges.collect())
     }
 }
 
@@ -190,8 +150,8 @@ pub(super) struct Reads(SharedReads);
 pub(super) type SharedReads = Arc<Mutex<Option<ReadSet>>>;
 
 impl Reads {
-    pub(super) fn new(is_tracked: bool, keeps_rows: bool) -> Self {
-        let reads = ReadSet::new(is_tracked, keeps_rows);
+    pub(super) fn new(is_tracked: bool) -> Self {
+        let reads = ReadSet::new(is_tracked);
         Self(Arc::new(Mutex::new(Some(reads))))
     }
 
@@ -245,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_range_is_relied_on_as_far_as_it_was_read() {
-        let mut reads = ReadSet::new(true, true);
+        let mut reads = ReadSet::new(true);
         let letters = KeyRange::new(b"a".to_vec()..b"z".to_vec());
         let digits = KeyRange::new(b"0".to_vec()..b"9".to_vec());
         let signs = KeyRange::new(b"!".to_vec()..b"/".to_vec());
@@ -274,58 +234,43 @@ mod tests {
     }
 
     #[test]
-    fn only_tracked_keys_are_relied_on_and_rows_are_kept_for_all() {
-        let old = || Some(OldRow::Live(key("row")));
-        let mut reads = ReadSet::new(true, true);
-        reads.add(b"a", old(), true).unwrap();
-        reads.add(b"b", old(), false).unwrap();
-        reads.add(b"c", None, true).unwrap();
-        assert_eq!(reads.take_old(b"b"), old());
+    fn keys_are_relied_on_where_the_transaction_is_tracked() {
+        let mut reads = ReadSet::new(true);
+        for name in [b"a", b"c", b"a"] {
+            reads.add(name).unwrap();
+        }
         assert_eq!(relied_on(reads).0, [key("a"), key("c")]);
 
-        let mut reads = ReadSet::new(false, true);
-        reads.add(b"a", old(), true).unwrap();
-        assert_eq!(reads.take_old(b"a"), old());
+        let mut reads = ReadSet::new(false);
+        reads.add(b"a").unwrap();
+        assert!(reads.points.is_empty());
         assert_eq!(relied_on(reads).0, Vec::<Key>::new());
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut reads = ReadSet::new(true, true);
+    fn a_key_that_is_read_often_is_remembered_once() {
+        let mut reads = ReadSet::new(true);
         let big = vec![0; 60 << 20];
-        let mut read = |tail: u8| reads.add(&[&big[..], &[tail]].concat(), None, true);
+        for _ in 0..10 {
+            reads.add(&big).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut reads = ReadSet::new(true);
+        let big = vec![0; 60 << 20];
+        let mut read = |tail: u8| reads.add(&[&big[..], &[tail]].concat());
         let error = (0..5).find_map(|tail| read(tail).err()).unwrap();
         assert_eq!(error.kind().name(), "too_large");
-        let mut reads = ReadSet::new(true, true);
-        let row = OldRow::Live(vec![0; OLD_ROWS_MAX_BYTES / 2].into());
-        reads.add(b"a", Some(row.clone()), true).unwrap();
-        reads.add(b"b", Some(row), true).unwrap();
-        assert!(reads.take_old(b"a").is_some() && reads.take_old(b"b").is_none());
     }
 
     #[test]
     fn bounds_of_ranges_count() {
-        let mut reads = ReadSet::new(true, true);
+        let mut reads = ReadSet::new(true);
         let number = reads.begin_range(&KeyRange::all()).unwrap().unwrap();
         let far = Key::from(vec![1; TRANSACTION_READS_MAX_BYTES]);
         assert!(reads.extend_range(number, &Extent::To(&key("a"))).is_ok());
         assert!(reads.extend_range(number, &Extent::To(&far)).is_err());
-    }
-
-    #[test]
-    fn where_nothing_is_relied_on_or_kept_nothing_is_remembered() {
-        let absent = || {
-            Some(OldRow::Absent {
-                deleted: crate::Timestamp::ZERO,
-            })
-        };
-        let mut reads = ReadSet::new(false, false);
-        reads.add(b"a", absent(), true).unwrap();
-        assert!(reads.points.is_empty());
-        let mut reads = ReadSet::new(false, true);
-        for number in 0..100_000u32 {
-            reads.add(&number.to_be_bytes(), absent(), true).unwrap();
-        }
-        assert!(reads.points.len() < 10_000);
     }
 }

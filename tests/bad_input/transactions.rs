@@ -1,11 +1,12 @@
 //! Transactions over files that are locked, or that hold rows which cannot be right.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, Options};
-use sapwood::{Batch, CommitOptions, Isolation, ReadView, Result, Timestamp};
+use sapwood::{Engine, Isolation, ReadView, RocksDBConfig};
+use tempfile::TempDir;
 
-use crate::support::{directory, error, kind, open};
+use crate::support::{config, directory, error, kind, open};
 
 #[test]
 fn a_second_engine_is_refused_while_a_transaction_is_open() {
@@ -47,50 +48,39 @@ fn spoil(path: &Path, key: &str) {
     db.put_cf(current, &encoded, &row[..5]).expect("put");
 }
 
-/// A commit over a row that cannot be read fails alone: those beside it are made, and nothing of it is
-/// among them.
-#[test]
-fn a_commit_over_a_spoilt_row_fails_alone() {
+/// A store of three keys, the row of one of which was cut off.
+fn with_a_spoilt_row() -> (TempDir, PathBuf) {
     let directory = directory();
     let path = directory.path().join("db");
     let engine = open(&path).expect("open");
     for key in ["good", "spoilt", "zest"] {
         engine.set(key, "1").expect("set");
     }
+    engine.compact().expect("compact");
     engine.close().expect("close");
     drop(engine);
     spoil(&path, "spoilt");
+    (directory, path)
+}
+
+/// A commit that has to read a row which cannot be read fails alone: those beside it are made, and nothing of
+/// it is among them.
+#[test]
+fn a_comparison_with_a_spoilt_row_fails_alone() {
+    let (_directory, path) = with_a_spoilt_row();
     let engine = &open(&path).expect("open");
     let before = engine.visible().get();
-    // Keys before the spoilt one and behind it.
-    let over = |number: usize| -> Result<Timestamp> {
-        let (early, late) = (format!("early/{number}"), format!("zero/{number}"));
-        if number.is_multiple_of(2) {
-            let mut batch = Batch::new();
-            batch
-                .set(&early, "")
-                .delete("good")
-                .set("spoilt", "2")
-                .set(&late, "");
-            return Ok(engine.commit(batch, CommitOptions::default())?.timestamp);
-        }
-        let mut tx = engine.begin(Isolation::Snapshot)?;
-        tx.set(&early, "")?;
-        tx.delete("spoilt")?;
-        tx.set(&late, "")?;
-        Ok(tx.commit()?.timestamp)
-    };
-    let beside = |number: usize| engine.set(format!("beside/{number}"), "");
     let mut timestamps: Vec<u64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 scope.spawn(move || {
                     let mut timestamps = Vec::new();
                     for number in (0..200).map(|number| number * 4 + thread) {
-                        let refused = error(over(number));
+                        let refused = error(engine.compare_and_set("spoilt", Some(b"1"), None));
                         assert_eq!(refused.kind().name(), "corrupt");
                         assert!(refused.to_string().contains("spoilt"), "{refused}");
-                        timestamps.push(beside(number).expect("set").get());
+                        let beside = engine.set(format!("beside/{number}"), "");
+                        timestamps.push(beside.expect("set").get());
                     }
                     timestamps
                 })
@@ -104,27 +94,37 @@ fn a_commit_over_a_spoilt_row_fails_alone() {
     timestamps.sort_unstable();
     let wanted: Vec<_> = (before + 1..=before + 800).collect();
     assert_eq!(timestamps, wanted, "what failed took no timestamp");
-    assert_eq!(engine.visible().get(), before + 800);
     assert_eq!(engine.scan("beside/").count(), 800);
-    assert_eq!(
-        engine.scan("early/").count() + engine.scan("zero/").count(),
-        0
-    );
-    assert_eq!(engine.history("good", ..).expect("history").count(), 1);
-    for timestamp in wanted {
-        let at = Timestamp::new;
-        let diff = engine.diff(at(timestamp - 1), at(timestamp)).expect("diff");
-        let keys: Vec<_> = diff.map(|change| change.expect("a change").key).collect();
-        assert!(
-            keys.len() == 1 && keys[0].starts_with(b"beside/"),
-            "{keys:?}"
+}
+
+/// A version that cannot be merged, because the row below it cannot be read, stays in memory and in its record;
+/// and once the memory is full, commits are refused, not dropped.
+#[test]
+fn a_version_over_a_spoilt_row_waits_for_the_row() {
+    let (_directory, path) = with_a_spoilt_row();
+    let full = RocksDBConfig {
+        recent_versions_size: 0,
+        ..config(&path)
+    };
+    for number in 0..3 {
+        let engine = Engine::open_with(full.clone()).expect("open");
+        if number == 0 {
+            engine.set("spoilt", "2").expect("one in memory");
+            engine.set("good", "2").expect("and one that waits for it");
+        }
+        let refused = error(engine.set("more", "2"));
+        assert_eq!(refused.kind().name(), "corrupt");
+        assert!(refused.to_string().contains("spoilt"), "{refused}");
+        for refused in [error(engine.compact()), error(engine.status())] {
+            assert_eq!(refused.kind().name(), "corrupt");
+        }
+        let rows = engine.range(..).map(|row| row.expect("a row"));
+        let rows: Vec<_> = rows.collect();
+        let row = |key: &'static str, value: &'static str| (key.into(), value.into());
+        assert_eq!(
+            rows,
+            [row("good", "2"), row("spoilt", "2"), row("zest", "1")]
         );
+        engine.close().expect("close");
     }
-    // Whoever reads the row is told so, and may go on with what is whole.
-    let mut tx = engine.begin(Isolation::Serializable).expect("begin");
-    assert_eq!(kind(tx.get("spoilt")), "corrupt");
-    assert_eq!(kind(tx.multi_get(&["good", "spoilt"])), "corrupt");
-    assert_eq!(kind(tx.scan("sp").next().expect("an error")), "corrupt");
-    tx.set("good", "2").expect("set");
-    tx.commit().expect("it relies on nothing that is spoilt");
 }

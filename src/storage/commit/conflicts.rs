@@ -416,7 +416,6 @@ mod tests {
     }
 
     fn publish(conflicts: &Conflicts, clock: &Clock, record: Record) {
-        clock.start(record.timestamp);
         conflicts.publish(vec![record], clock);
     }
 

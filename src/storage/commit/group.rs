@@ -4,11 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
     conflicts::{Record, Refusal, Reliance},
-    rows::{OldRow, Rows},
+    rows::Rows,
 };
 use crate::{
+    codec::key,
     config::{Durability, TimestampSource},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     limits::GROUP_MAX_BYTES,
     storage::{
         Key, Value,
@@ -24,8 +25,8 @@ use crate::{
 pub(crate) struct Request {
     /// In key order, each key once.
     pub(crate) writes: Vec<Write>,
-    /// The rows that the writes replace, where the caller has read them; else empty.
-    pub(crate) old_rows: Vec<OldRow>,
+    /// Whether each delete among the writes finds something to delete, where the caller knows.
+    pub(crate) live: Option<Vec<bool>>,
     pub(crate) requires: Requires,
     pub(crate) options: CommitOptions,
 }
@@ -79,7 +80,7 @@ fn add(count: &AtomicU64, number: usize) {
 struct Group<'s> {
     store: &'s Store,
     last: Timestamp,
-    rows: Rows<'s>,
+    rows: Rows,
     records: Vec<Record>,
     durability: Durability,
 }
@@ -91,13 +92,16 @@ impl Store {
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
-            if let Err(error) = self.check_open().and_then(|()| state.check()) {
+            let ready = self
+                .check_open()
+                .and_then(|()| self.check_writable(&state))
+                .and_then(|()| self.make_room());
+            if let Err(error) = ready {
                 outcomes.extend(requests.map(|_| Err(error.again())));
                 break;
             }
             let mut group = Group::new(self, state.last);
             let first = outcomes.len();
-            // What a commit brings was weighed, the old versions that it moves were not.
             while group.rows.size_bytes() < GROUP_MAX_BYTES
                 && let Some(request) = requests.next()
             {
@@ -116,11 +120,19 @@ impl Store {
     }
 
     fn write_group(&self, group: Group<'_>, state: &mut CommitState) -> Result<()> {
-        self.clock.start(group.last);
+        let (mut batch, commits) = group.rows.finish();
+        let merge = self.take_along(&mut batch);
         // Until it is known to have succeeded, even if this thread should unwind.
         state.failed = true;
-        self.backend
-            .write(group.rows.finish(), group.durability)?;
+        self.backend.write(batch, group.durability)?;
+        if let Some(merge) = merge {
+            merge.written();
+        }
+        let versions = commits.into_iter().flat_map(|(timestamp, writes)| {
+            let version = move |(key, value): Write| (timestamp, key::encode(&key), value);
+            writes.into_iter().map(version)
+        });
+        self.recent.insert(versions);
         add(&self.counts.commits, group.records.len());
         add(&self.counts.groups, 1);
         add(
@@ -130,6 +142,14 @@ impl Store {
         state.last = group.last;
         self.conflicts.publish(group.records, &self.clock);
         state.failed = false;
+        Ok(())
+    }
+
+    /// Refuses every commit after a failed write.
+    pub(crate) fn check_writable(&self, state: &CommitState) -> Result<()> {
+        if state.failed || self.merge_failed.load(Ordering::SeqCst) {
+            return Err(Error::write_failed());
+        }
         Ok(())
     }
 
@@ -179,26 +199,12 @@ impl Store {
     }
 }
 
-impl CommitState {
-    /// Refuses every commit after a failed write.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.failed {
-            return Err(Error::new(
-                ErrorKind::Io,
-                "an earlier write failed and its outcome is unknown; close the store and open it \
-                 again to go on writing",
-            ));
-        }
-        Ok(())
-    }
-}
-
 impl<'s> Group<'s> {
     fn new(store: &'s Store, last: Timestamp) -> Self {
         Self {
             store,
             last,
-            rows: Rows::new(store.backend.as_ref()),
+            rows: Rows::default(),
             records: Vec::new(),
             durability: Durability::Buffered,
         }
@@ -208,7 +214,7 @@ impl<'s> Group<'s> {
     fn add(&mut self, request: Request, others_follow: bool) -> Result<CommitInfo> {
         let Request {
             writes,
-            old_rows,
+            live,
             requires,
             options,
         } = request;
@@ -221,15 +227,18 @@ impl<'s> Group<'s> {
             }
         };
         let timestamp = self.store.number(self.last, options.timestamp)?;
-        let old_rows = self.rows.old_rows(&writes, old_rows)?;
         if let Some(Expected(value)) = expected {
-            self.check_value(&writes, &old_rows, value.as_ref())?;
+            self.check_value(&writes, value.as_ref())?;
         }
+        let live = match live {
+            Some(live) => live,
+            None => self.rows.live(self.store, &writes)?,
+        };
         let time_ms = unix_ms(options.time.unwrap_or_else(SystemTime::now));
+        let keys: Vec<Key> = writes.iter().map(|(key, _)| key.clone()).collect();
         self.rows
-            .add(timestamp, time_ms, &writes, old_rows, others_follow)?;
+            .add(timestamp, time_ms, writes, &live, others_follow)?;
 
-        let keys: Vec<Key> = writes.into_iter().map(|(key, _)| key).collect();
         let info = CommitInfo {
             timestamp,
             writes: keys.len(),
@@ -251,24 +260,19 @@ impl<'s> Group<'s> {
             .map_err(|refusal| self.store.refused(reliance.snapshot(), refusal))
     }
 
-    fn check_value(
-        &self,
-        writes: &[Write],
-        old_rows: &[OldRow],
-        expected: Option<&Value>,
-    ) -> Result<()> {
-        let (Some((key, _)), Some(row)) = (writes.first(), old_rows.first()) else {
+    fn check_value(&self, writes: &[Write], expected: Option<&Value>) -> Result<()> {
+        let Some((key, _)) = writes.first() else {
             return Ok(());
         };
-        let current = row.current(key)?;
-        if current.as_ref().map(|row| &row.value) == expected {
+        let (changed, value) = self.rows.newest(self.store, key)?;
+        if value.as_ref() == expected {
             return Ok(());
         }
         add(&self.store.counts.conflicts, 1);
         Err(Error::conflict(
             key,
             self.last,
-            current.map_or(row.deleted(), |row| row.start),
+            changed,
             format!(
                 "the value of {} is not the expected one; read it again",
                 display(key)

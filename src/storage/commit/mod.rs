@@ -1,15 +1,18 @@
 //! The commit pipeline: the one way in for every write of every handle.
 //!
 //! ```text
-//!  threads    prepare     sorted writes, limits, the old rows that a transaction has read
+//!  threads    prepare     sorted writes, limits
 //!     |
 //!  queue      wait        for the turn, or for another that commits for all
 //!     |
 //!  group      check       transactions against commits since their snapshots, and within the group
 //!             number      last + 1, or the caller's timestamp
-//!             rows        one atomic batch for the group
+//!             rows        one record for each commit, one atomic batch for the group
 //!             write       once, and once to the disk
+//!             remember    the versions, in memory
 //!             publish     conflict records and visible timestamp, together
+//!     |
+//!  threads    merge       a little, for those that come later: see `merge`
 //! ```
 //!
 //! | module | owns |
@@ -17,7 +20,7 @@
 //! | `queue` | who works, for whom, in which order |
 //! | `conflicts` | which keys were committed lately, and which transactions will ask |
 //! | `group` | what one turn does |
-//! | `rows` | the rows of a commit |
+//! | `rows` | the record of a commit |
 //!
 //! **Invariants:**
 //! - Groups enter the backend one at a time, in timestamp order.
@@ -37,8 +40,6 @@ mod tests;
 
 pub(crate) use conflicts::{Conflicts, OpenTransaction, Reliance};
 pub(crate) use group::{CommitState, Counts};
-pub(crate) use rows::OldRow;
-
 use group::{Expected, Request, Requires};
 use queue::{Lost, Queue, Reentered, Turn, Wait};
 
@@ -46,15 +47,15 @@ use super::{
     batch::{Batch, CommitInfo, CommitOptions, Write},
     iter::Value,
     key_range::KeyRange,
-    lookup,
     store::Store,
+    walk::{Direction, Walk},
 };
 use crate::{
-    backend::{Access, Keyspace},
+    backend::Access,
     config::Durability,
     error::{Error, ErrorKind, Result},
     limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
-    sync::MutexGuard,
+    sync::{Arc, MutexGuard},
 };
 
 /// The queue of commits.
@@ -71,7 +72,7 @@ impl Store {
     pub(crate) fn commit(&self, batch: Batch, options: CommitOptions) -> Result<CommitInfo> {
         self.submit(Request {
             writes: batch.into_sorted()?,
-            old_rows: Vec::new(),
+            live: None,
             requires: Requires::Nothing,
             options,
         })
@@ -93,7 +94,7 @@ impl Store {
         let expected = Expected(expected.map(Value::copy_from_slice));
         self.submit(Request {
             writes: batch.into_sorted()?,
-            old_rows: Vec::new(),
+            live: None,
             requires: Requires::Value(expected),
             options,
         })
@@ -101,13 +102,12 @@ impl Store {
 
     /// Commits what a transaction wrote, if what it relies on still holds.
     ///
-    /// `writes` are in key order, each key once; `old_rows` are their rows, where the transaction has read
-    /// them. The others are read here: if none of them was committed since the snapshot, as will be
-    /// checked, then what is stored now is what is stored then.
+    /// `writes` are in key order, each key once. What its deletes will find is looked up here, before the
+    /// turn: if none of these keys was committed since the snapshot, as will be checked, then it is the same
+    /// then.
     pub(crate) fn commit_transaction(
         &self,
         writes: Vec<Write>,
-        old_rows: Vec<Option<OldRow>>,
         mut reliance: Reliance,
         options: CommitOptions,
         turn: Option<&CommitTurn<'_>>,
@@ -116,10 +116,10 @@ impl Store {
         self.conflicts
             .precheck(&mut reliance, &writes)
             .map_err(|refusal| self.refused(reliance.snapshot(), refusal))?;
-        let old_rows = rows::complete(self.backend.as_ref(), &writes, old_rows)?;
+        let live = Some(rows::Rows::default().live(self, &writes)?);
         let request = Request {
             writes,
-            old_rows,
+            live,
             requires: Requires::Unchanged(reliance),
             options,
         };
@@ -131,33 +131,30 @@ impl Store {
 
     /// Deletes every key of a range that is live, as one commit.
     pub(crate) fn delete_range(
-        &self,
+        self: &Arc<Self>,
         range: &KeyRange,
         options: CommitOptions,
     ) -> Result<CommitInfo> {
         let turn = self.commit_turn()?;
         self.check_open()?;
-        let (mut writes, mut old_rows, mut size_bytes) = (Vec::new(), Vec::new(), 0);
-        let mut cursor = self
-            .backend
-            .cursor(Keyspace::Current, range.scope(), Access::Scan)?;
-        cursor.seek_to_first()?;
-        while let Some((encoded, row)) = cursor.row() {
+        let mut writes = Vec::new();
+        let mut size_bytes = 0;
+        let at = self.clock.visible();
+        let mut walk = Walk::new(self, at, range, Direction::Forward, Access::Scan)?;
+        while let Some((user_key, _)) = walk.step()? {
             if writes.len() == BATCH_MAX_WRITES {
                 return Err(Error::too_large(format!(
                     "the range holds more than {BATCH_MAX_WRITES} keys; delete it in parts"
                 )));
             }
-            let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
-            size_bytes += row.len();
+            size_bytes += user_key.len();
             rows::check_size(size_bytes)?;
-            old_rows.push(OldRow::Live(Value::copy_from_slice(row)));
             writes.push((user_key.into(), None));
-            cursor.next()?;
         }
+        let live = Some(vec![true; writes.len()]);
         turn.commit(Request {
             writes,
-            old_rows,
+            live,
             requires: Requires::Nothing,
             options,
         })
@@ -183,21 +180,27 @@ impl Store {
             Durability::Buffered => Wait::Looking,
             Durability::Sync => Wait::Asleep,
         };
-        self.commits
+        let info = self
+            .commits
             .submit(request, weight, GROUP_MAX_BYTES, wait, |requests| {
                 self.commit_group(requests)
             })
             .map_err(|Reentered| reentered())?
-            .unwrap_or_else(|Lost| Err(lost()))
+            .unwrap_or_else(|Lost| Err(lost()))?;
+        self.pay(info.writes);
+        Ok(info)
     }
 }
 
 impl CommitTurn<'_> {
     fn commit(&self, request: Request) -> Result<CommitInfo> {
-        self.store
+        let info = self
+            .store
             .commit_group(vec![request])
             .pop()
-            .unwrap_or_else(|| Err(lost()))
+            .unwrap_or_else(|| Err(lost()))?;
+        self.store.pay(info.writes);
+        Ok(info)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, CommitState> {

@@ -1,173 +1,62 @@
-//! The rows of commits.
+//! The records of commits.
 //!
-//! A commit at `ts` writes, over all keyspaces:
+//! A commit at `ts` writes one record in `commits`: what it did to which keys, values included. Its
+//! versions go into [`Recent`](crate::storage::recent::Recent) once that is written, and below from there.
 //!
-//! ```text
-//! the key is live       its row moves to history with end = ts
-//!   and is set          current = (ts, previous_end = ts, value)
-//!   and is deleted      current goes; deleted = ts
-//! the key is not live
-//!   and is set          current = (ts, previous_end = its last delete or 0, value)
-//!   and is deleted      nothing
-//! always                commits += (ts, the keys)
-//! ```
-//!
-//! Re-creating a key leaves its row in `deleted`: a reader may have looked at `current` before
-//! and look at `deleted` after.
+//! A delete of a key that is not live does nothing, and is not in the record.
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
-
 use crate::{
-    backend::{Backend, Keyspace, WriteBatch},
-    codec::{
-        CurrentRow,
-        commit::{self, Operation},
-        deleted,
-        key::{self, KeyBuffer},
-        record,
-    },
+    backend::{Keyspace, WriteBatch},
+    codec::{commit, key},
     error::{Error, Result},
     limits::COMMIT_MAX_BYTES,
-    storage::{Key, batch::Write, lookup},
+    storage::{Key, batch::Write, read::Newest, store::Store},
     timestamp::Timestamp,
 };
 
-/// How many old rows are read at once: a commit too large must be refused before it fills the memory.
-const READ_AT_ONCE: usize = 1024;
+/// One commit: its timestamp, and what it did to each key.
+pub(super) type Commit = (Timestamp, Vec<Write>);
 
-/// What is stored for a key until the next commit writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum OldRow {
-    /// It is live: its row of `current`.
-    Live(Bytes),
-    /// It is not; when it was deleted last, or 0.
-    Absent { deleted: Timestamp },
-}
-
-impl OldRow {
-    /// When it was deleted last, where it is not live; 0 where it never was.
-    pub(crate) fn deleted(&self) -> Timestamp {
-        match self {
-            Self::Live(_) => Timestamp::ZERO,
-            Self::Absent { deleted } => *deleted,
-        }
-    }
-
-    pub(crate) fn size_bytes(&self) -> usize {
-        match self {
-            Self::Live(row) => row.len(),
-            Self::Absent { .. } => 0,
-        }
-    }
-
-    /// The decoded row of a live key.
-    pub(crate) fn current(&self, user_key: &[u8]) -> Result<Option<CurrentRow>> {
-        match self {
-            Self::Live(row) => {
-                lookup::decode_current(&key::encode(user_key), row.clone()).map(Some)
-            }
-            Self::Absent { .. } => Ok(None),
-        }
-    }
-}
-
-/// The rows of the commits of a group, as one batch.
-pub(super) struct Rows<'b> {
-    backend: &'b dyn Backend,
+/// The records of the commits of a group, as one batch.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
     batch: WriteBatch,
     /// What this batch leaves for each key that it writes; only kept where other commits follow.
-    left: HashMap<Key, OldRow>,
+    left: HashMap<Key, Newest>,
+    /// The commits, without deletes that do nothing.
+    commits: Vec<Commit>,
 }
 
-impl<'b> Rows<'b> {
-    pub(super) fn new(backend: &'b dyn Backend) -> Self {
-        Self {
-            backend,
-            batch: WriteBatch::default(),
-            left: HashMap::new(),
-        }
-    }
-
+impl Rows {
     pub(super) fn size_bytes(&self) -> usize {
         self.batch.size_bytes()
     }
 
-    /// The rows that writes replace: those that the caller knows, else what an earlier commit of the
-    /// group leaves, else what is stored.
-    pub(super) fn old_rows(&self, writes: &[Write], known: Vec<OldRow>) -> Result<Vec<OldRow>> {
-        if known.len() == writes.len() {
-            return Ok(known);
+    /// What the last commit of a key left, those of the group included.
+    pub(super) fn newest(&self, store: &Store, user_key: &[u8]) -> Result<Newest> {
+        match self.left.get(user_key) {
+            Some(newest) => Ok(newest.clone()),
+            None => store.newest(&key::encode(user_key)),
         }
-        let left = |(key, _): &Write| self.left.get(key).cloned();
-        complete(self.backend, writes, writes.iter().map(left).collect())
     }
 
-    /// Adds a commit's rows, all or none. `others_follow` in this batch.
+    /// Adds a commit, or refuses it and stays as it was. Of deletes only those that `do_something`, one flag
+    /// for each delete, in order. `others_follow` in this batch.
     pub(super) fn add(
         &mut self,
         timestamp: Timestamp,
         time_ms: u64,
-        writes: &[Write],
-        old_rows: Vec<OldRow>,
+        mut writes: Vec<Write>,
+        do_something: &[bool],
         others_follow: bool,
     ) -> Result<()> {
+        let mut do_something = do_something.iter();
+        writes.retain(|(_, value)| value.is_some() || do_something.next().is_none_or(|does| *does));
         let begun = self.batch.mark();
-        let mut left = Vec::new();
-        let keep = others_follow.then_some(&mut left);
-        let added = self
-            .append(timestamp, time_ms, writes, old_rows, keep)
-            .and_then(|()| check_size(self.batch.size_bytes() - begun.size_bytes()));
-        match added {
-            Ok(()) => self.left.extend(left),
-            Err(_) => self.batch.cut(begun),
-        }
-        added
-    }
-
-    fn append(
-        &mut self,
-        timestamp: Timestamp,
-        time_ms: u64,
-        writes: &[Write],
-        old_rows: Vec<OldRow>,
-        mut left: Option<&mut Vec<(Key, OldRow)>>,
-    ) -> Result<()> {
-        let mut changes = Vec::with_capacity(writes.len());
-        for ((user_key, new), old) in writes.iter().zip(old_rows) {
-            let key = key::encode(user_key);
-            let previous_end = match &old {
-                OldRow::Live(row) => {
-                    move_to_history(&mut self.batch, &key, row, timestamp)?;
-                    timestamp
-                }
-                OldRow::Absent { deleted } if new.is_some() => *deleted,
-                OldRow::Absent { .. } => continue,
-            };
-            match new {
-                Some(value) => {
-                    let header = record::header(timestamp, previous_end);
-                    self.batch
-                        .put(Keyspace::Current, &[&key], &[&header, value]);
-                    changes.push((user_key.as_ref(), Operation::Set));
-                    if let Some(left) = &mut left {
-                        let row = [&header[..], value].concat();
-                        left.push((user_key.clone(), OldRow::Live(row.into())));
-                    }
-                }
-                None => {
-                    self.batch.remove(Keyspace::Current, &key);
-                    self.batch
-                        .put(Keyspace::Deleted, &[&key], &[&deleted::encode(timestamp)]);
-                    changes.push((user_key.as_ref(), Operation::Delete));
-                    if let Some(left) = &mut left {
-                        let row = OldRow::Absent { deleted: timestamp };
-                        left.push((user_key.clone(), row));
-                    }
-                }
-            }
-        }
+        let changes = writes.iter();
+        let changes = changes.map(|(key, value)| (key.as_ref(), value.as_deref()));
         for (part, value) in (0..).zip(commit::encode_parts(time_ms, changes)) {
             self.batch.put(
                 Keyspace::Commits,
@@ -175,104 +64,55 @@ impl<'b> Rows<'b> {
                 &[&value],
             );
         }
+        if let Err(error) = check_size(self.batch.size_bytes() - begun.size_bytes()) {
+            self.batch.cut(begun);
+            return Err(error);
+        }
+        if others_follow {
+            let left = |(key, value): &Write| (key.clone(), (timestamp, value.clone()));
+            self.left.extend(writes.iter().map(left));
+        }
+        self.commits.push((timestamp, writes));
         Ok(())
     }
 
-    pub(super) fn finish(self) -> WriteBatch {
-        self.batch
+    /// Whether the deletes among writes, which are in key order, find something to delete.
+    pub(super) fn live(&self, store: &Store, writes: &[Write]) -> Result<Vec<bool>> {
+        let deletes = writes.iter().filter(|(_, value)| value.is_none());
+        let known = deletes.clone().map(|(key, _)| self.left.get(key));
+        let known: Vec<_> = known
+            .map(|left| left.map(|(_, value)| value.is_some()))
+            .collect();
+        let keys: Vec<_> = deletes.map(|(key, _)| key.as_ref()).collect();
+        live(store, &keys, known)
+    }
+
+    /// The batch, and the commits in it.
+    pub(super) fn finish(self) -> (WriteBatch, Vec<Commit>) {
+        (self.batch, self.commits)
     }
 }
 
-/// The rows of the keys of writes, which are in key order: those that are known, else what is stored.
-pub(super) fn complete(
-    backend: &dyn Backend,
-    writes: &[Write],
-    known: Vec<Option<OldRow>>,
-) -> Result<Vec<OldRow>> {
-    let unknown = writes.iter().zip(&known).filter(|(_, row)| row.is_none());
-    let unknown: Vec<&Write> = unknown.map(|(write, _)| write).collect();
-    let mut stored = Vec::with_capacity(unknown.len());
-    let mut size_bytes = 0;
-    for unknown in unknown.chunks(READ_AT_ONCE) {
-        let rows = stored_rows(backend, unknown)?;
-        size_bytes += rows.iter().map(OldRow::size_bytes).sum::<usize>();
-        check_size(size_bytes)?;
-        stored.extend(rows);
-    }
-    let mut stored = stored.into_iter();
-    let rows = known.into_iter().map(|row| row.or_else(|| stored.next()));
-    Ok(rows.flatten().collect())
-}
-
-/// What is stored for the keys of writes, which are in key order.
-///
-/// For a key that is deleted while it is not live, its last delete does not matter and is not looked up.
-fn stored_rows(backend: &dyn Backend, writes: &[&Write]) -> Result<Vec<OldRow>> {
-    if writes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let encoded: Vec<_> = writes
-        .iter()
-        .map(|(user_key, _)| key::encode(user_key))
-        .collect();
-    let keys: Vec<_> = encoded.iter().map(KeyBuffer::as_slice).collect();
-    let current = backend.multi_get(Keyspace::Current, &keys)?;
-
-    let created = writes.iter().zip(&current).zip(&keys);
-    let created: Vec<_> = created
-        .map(|(((_, new), old), key)| (new.is_some() && old.is_none()).then_some(*key))
-        .collect();
-    let wanted: Vec<_> = created.iter().copied().flatten().collect();
-    let mut deleted = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        backend.multi_get(Keyspace::Deleted, &wanted)?
-    }
-    .into_iter();
-    let row = |(current, created): (Option<Bytes>, Option<&[u8]>)| {
-        let deleted = match (current, created) {
-            (Some(row), _) => return Ok(OldRow::Live(row)),
-            (None, Some(key)) => {
-                let row = deleted.next().flatten();
-                row.map(|row| lookup::decode_deleted(key, &row))
-                    .transpose()?
-            }
-            (None, None) => None,
-        };
-        Ok(OldRow::Absent {
-            deleted: deleted.unwrap_or_default(),
-        })
-    };
-    current.into_iter().zip(created).map(row).collect()
-}
-
-/// Moves a row that ends at `end`: in history its end stands where its start stood.
-fn move_to_history(batch: &mut WriteBatch, key: &[u8], old: &[u8], end: Timestamp) -> Result<()> {
-    let row = lookup::peek_current(key, old)?;
-    if row.start >= end {
-        return Err(Error::corrupt(
-            lookup::place(Keyspace::Current, key),
-            format!(
-                "it starts at {}, which is not before the next commit {end}",
-                row.start
-            ),
-        ));
-    }
-    let inverted = (!row.start.get()).to_be_bytes();
-    let tail = old.get(8..).unwrap_or_default();
-    batch.put(
-        Keyspace::History,
-        &[key, &inverted],
-        &[&end.get().to_be_bytes(), tail],
-    );
-    Ok(())
+/// Whether keys, which are in order, are live: where it is not known, by what was committed last.
+pub(super) fn live(
+    store: &Store,
+    user_keys: &[&[u8]],
+    known: Vec<Option<bool>>,
+) -> Result<Vec<bool>> {
+    let unknown = user_keys.iter().zip(&known);
+    let unknown = unknown.filter(|(_, known)| known.is_none());
+    let encoded: Vec<_> = unknown.map(|(key, _)| key::encode(key)).collect();
+    let mut found = store.are_live(&encoded)?.into_iter();
+    let live = known
+        .into_iter()
+        .map(|known| known.or_else(|| found.next()));
+    Ok(live.flatten().collect())
 }
 
 pub(super) fn check_size(size_bytes: usize) -> Result<()> {
     if size_bytes > COMMIT_MAX_BYTES {
         return Err(Error::too_large(format!(
-            "the commit would write {size_bytes} bytes, old versions included; at most \
-             {COMMIT_MAX_BYTES} are allowed: split it"
+            "the commit would write {size_bytes} bytes; at most {COMMIT_MAX_BYTES} are allowed: split it"
         )));
     }
     Ok(())

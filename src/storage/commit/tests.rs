@@ -15,6 +15,7 @@ fn store(fault: &Arc<Fault>) -> Arc<Store> {
         timestamps: TimestampSource::Engine,
         max_snapshot_age: None,
         conflict_log_size: 1 << 20,
+        recent_versions_size: 1 << 20,
     };
     Store::new(Box::new(FaultBackend::new(fault)), options)
 }
@@ -25,7 +26,7 @@ fn request(writes: &[(&'static str, Option<&'static str>)]) -> Request {
         .map(|(key, value)| (Value::from(*key), value.map(Value::from)));
     Request {
         writes: writes.collect(),
-        old_rows: Vec::new(),
+        live: None,
         requires: Requires::Nothing,
         options: CommitOptions::default(),
     }
