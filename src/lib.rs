@@ -40,6 +40,7 @@ pub mod codec;
 mod config;
 mod engine;
 mod error;
+mod executor;
 pub mod limits;
 pub mod prune_rule;
 mod read_view;
@@ -54,6 +55,12 @@ mod transaction;
 pub use config::{Durability, MemoryConfig, RocksDBConfig, TimestampSource};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
+pub use executor::{
+    AccessSets, BaseRows, BlockBase, BlockContext, BlockEnd, BlockError, BlockExecutor,
+    BlockExecutorConfig, BlockFailure, BlockIter, BlockOutput, BlockOverlay, BlockSavepoint,
+    BlockStats, ChangeSet, ExecutionStatus, Mode, TxnAccess, TxnIndex, TxnOutcome, decode_cell,
+    encode_cell,
+};
 pub use prune_rule::PruneRule;
 pub use read_view::ReadView;
 pub use snapshot::Snapshot;

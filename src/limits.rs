@@ -30,3 +30,12 @@ pub const PIN_NAME_MAX_BYTES: usize = 255;
 
 /// The most pins at one time: each is looked at for every row that pruning passes.
 pub const PINS_MAX: usize = 1 << 16;
+
+/// The most transactions in one block.
+pub const BLOCK_MAX_TXNS: usize = 1 << 24;
+
+/// The most workers of one executor.
+pub const EXECUTOR_MAX_WORKERS: usize = 4096;
+
+/// The smallest stack of a worker, in bytes: 64 KiB.
+pub const EXECUTOR_MIN_STACK_BYTES: usize = 64 << 10;

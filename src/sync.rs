@@ -15,6 +15,7 @@ pub(crate) use self::model::*;
 mod real {
     pub(crate) use crossbeam::utils::CachePadded;
     pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+    use std::time::Instant;
     pub(crate) use std::{
         sync::{
             Arc, Weak,
@@ -37,8 +38,25 @@ mod real {
             guard
         }
 
+        /// Waits no longer than until `deadline`; also says whether it has passed.
+        pub(crate) fn wait_until<'a, T>(
+            &self,
+            mut guard: MutexGuard<'a, T>,
+            deadline: Option<Instant>,
+        ) -> (MutexGuard<'a, T>, bool) {
+            let Some(deadline) = deadline else {
+                return (self.wait(guard), false);
+            };
+            let is_late = self.0.wait_until(&mut guard, deadline).timed_out();
+            (guard, is_late)
+        }
+
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
         }
     }
 }
@@ -61,6 +79,7 @@ mod model {
         atomic::{AtomicBool, AtomicU64, Ordering},
     };
     pub(crate) use std::sync::{Arc, Weak};
+    use std::time::Instant;
 
     /// Models have no time: others may run.
     pub(crate) fn pause(_: std::time::Duration) {
@@ -140,8 +159,21 @@ mod model {
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
         }
 
+        /// Models have no time: it waits.
+        pub(crate) fn wait_until<'a, T>(
+            &self,
+            guard: MutexGuard<'a, T>,
+            _: Option<Instant>,
+        ) -> (MutexGuard<'a, T>, bool) {
+            (self.wait(guard), false)
+        }
+
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
         }
     }
 }

@@ -1,0 +1,506 @@
+//! [`BlockContext`]: all that a transaction of a block sees and does.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    ops::{RangeBounds, RangeInclusive},
+};
+
+use super::{
+    counter::{decode_cell, encode_cell},
+    frame::{Frame, Own},
+    iter::{BlockIter, Overlay},
+    merge::Fixed,
+    outcome::TxnIndex,
+    ranges::{RangeRead, Ranges, Run, SharedRanges},
+    serial::Below as SerialBelow,
+    stop::Stop,
+};
+use crate::{
+    error::{Error, Result},
+    read_view::ReadView,
+    storage::{Key, KeyRange, Value, check_key, check_value},
+    sync::{Arc, AtomicBool, Mutex, Ordering},
+};
+
+/// What a transaction of a block sees and does: the state that the transactions before it left, with its
+/// own writes over it. Reading is [`ReadView`].
+///
+/// The same transaction may be run more than once, and a run in vain may see values that never were
+/// together; what such a run does through its context is forgotten. So a transaction must do nothing else
+/// that lasts, and everything that it depends on must come from its context or be the same every time.
+///
+/// # Errors
+/// An error of reading stays: once a call has failed with one, all later calls do, and whatever the
+/// transaction makes of it, the run counts as failed. An error that refuses one call (a key that is too
+/// long, adding to a value that is no cell) is the caller's to handle.
+///
+/// # Examples
+/// ```
+/// use sapwood::{BlockContext, ExecutionStatus, ReadView, Result, decode_cell};
+///
+/// struct Transfer { from: &'static str, to: &'static str, amount: i128 }
+///
+/// fn transfer(ctx: &mut BlockContext<'_>, txn: &Transfer) -> Result<ExecutionStatus<()>> {
+///     ctx.add("fees", 1)?; // does not make transactions wait for each other
+///     if !ctx.try_add(txn.from, -txn.amount, 0..=i128::MAX)? {
+///         return Ok(ExecutionStatus::Skip(()));
+///     }
+///     ctx.add(txn.to, txn.amount)?;
+///     Ok(ExecutionStatus::Success(()))
+/// }
+/// ```
+pub struct BlockContext<'a> {
+    state: RefCell<State<'a>>,
+    index: TxnIndex,
+}
+
+/// A state of a transaction's writes, to go back to.
+///
+/// # Examples
+/// See [`BlockContext::savepoint`].
+#[derive(Clone, Debug)]
+pub struct BlockSavepoint {
+    index: TxnIndex,
+    number: u64,
+}
+
+/// What a run works on.
+pub(super) struct State<'a> {
+    pub(super) frame: &'a mut Frame,
+    pub(super) below: Below<'a>,
+    pub(super) halted: &'a Arc<AtomicBool>,
+    pub(super) operations_left: u64,
+    pub(super) charged: u64,
+    pub(super) stop: Option<Stop>,
+    pub(super) ranges: Option<SharedRanges>,
+}
+
+/// What lies below a run.
+pub(super) enum Below<'a> {
+    Serial(&'a mut SerialBelow),
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) stop: Option<Stop>,
+    pub(super) charged: u64,
+    pub(super) ranges: Vec<RangeRead>,
+}
+
+impl State<'_> {
+    fn number_of(&mut self, key: &[u8]) -> u32 {
+        match &self.below {
+            Below::Serial(_) => self.frame.slot_of(key, |_| (Key::copy_from_slice(key), 0)),
+        }
+    }
+
+    /// Whether everything below is decided.
+    fn is_exact(&self) -> bool {
+        match &self.below {
+            Below::Serial(_) => true,
+        }
+    }
+
+    /// The value below the run's own writes. `noted` says whether it is what the run reads.
+    fn read_below(&mut self, number: u32, noted: bool) -> Result<Option<Value>, Stop> {
+        match &mut self.below {
+            Below::Serial(below) => {
+                if noted && self.frame.note_read(number)? {
+                    below.note_distance(self.frame.slot(number)?.writer);
+                }
+                below.read(self.frame.slot_mut(number)?)
+            }
+        }
+    }
+
+    fn read(&mut self, number: u32) -> Result<Option<Value>, Stop> {
+        match self.frame.own(number) {
+            None => self.read_below(number, true),
+            Some(Own::Value(value)) => Ok(value.clone()),
+            Some(Own::Delta(sum)) => {
+                let sum = *sum;
+                let below = self.read_below(number, true)?;
+                let total = decode_cell(below.as_deref()).ok();
+                let total = total.and_then(|total| total.checked_add(sum));
+                // With all below decided it would have been refused.
+                total
+                    .map(|total| Some(encode_cell(total)))
+                    .ok_or(Stop::Stale)
+            }
+        }
+    }
+
+    /// The rows of a range that the run has written.
+    fn own_rows(&mut self, range: &KeyRange) -> Result<super::merge::Rows, Stop> {
+        let mut rows = super::merge::Rows::new();
+        if !self.frame.has_writes() {
+            return Ok(rows);
+        }
+        let written: Vec<_> = self.frame.written().collect();
+        for number in written {
+            let key = self.frame.slot(number)?.key.clone();
+            if range.contains(&key) {
+                let value = self.read(number)?;
+                rows.insert(key, value);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Counts calls.
+    fn count(&mut self, calls: u64) -> Result<(), Stop> {
+        if let Some(stop) = &self.stop {
+            return Err(stop.again());
+        }
+        if self.halted.load(Ordering::Relaxed) {
+            return Err(Stop::Halted);
+        }
+        let Some(ranges) = &self.ranges else {
+            return count_down(&mut self.operations_left, calls);
+        };
+        let mut ranges = ranges.lock();
+        let Some(run) = &mut ranges.run else {
+            return Ok(());
+        };
+        match &run.stop {
+            Some(stop) => Err(stop.again()),
+            None => count_down(&mut run.operations_left, calls),
+        }
+    }
+
+    /// Adds where the number below is known.
+    fn add_exactly(
+        &mut self,
+        number: u32,
+        delta: i128,
+        bounds: Option<&RangeInclusive<i128>>,
+    ) -> Result<Result<bool>, Stop> {
+        let is_noted = bounds.is_some();
+        let current = match self.frame.own(number) {
+            Some(Own::Value(value)) => value.clone(),
+            Some(Own::Delta(_)) => self.read(number)?,
+            None => self.read_below(number, is_noted)?,
+        };
+        let total = decode_cell(current.as_deref()).map(|current| current.checked_add(delta));
+        let total = match (total, bounds) {
+            (Ok(Some(total)), bounds) if bounds.is_none_or(|bounds| bounds.contains(&total)) => {
+                total
+            }
+            (Ok(_), Some(_)) => return Ok(Ok(false)),
+            (refused, _) => {
+                // The refusal tells something of the value.
+                if self.frame.own(number).is_none() {
+                    self.read_below(number, true)?;
+                }
+                return Ok(Err(refused.err().unwrap_or_else(|| {
+                    Error::invalid(
+                        "the sum does not fit into an integer cell of 128 bits; bound it with try_add",
+                    )
+                })));
+            }
+        };
+        let written = self
+            .frame
+            .write(number, Own::Value(Some(encode_cell(total))));
+        Ok(written.map(|()| true))
+    }
+
+    fn add(
+        &mut self,
+        number: u32,
+        delta: i128,
+        bounds: Option<&RangeInclusive<i128>>,
+    ) -> Result<Result<bool>, Stop> {
+        self.add_exactly(number, delta, bounds)
+    }
+}
+
+pub(super) fn count_down(left: &mut u64, calls: u64) -> Result<(), Stop> {
+    *left = left.checked_sub(calls).ok_or(Stop::OutOfOperations)?;
+    Ok(())
+}
+
+impl<'a> BlockContext<'a> {
+    pub(super) fn new(state: State<'a>, index: TxnIndex) -> Self {
+        Self {
+            state: RefCell::new(state),
+            index,
+        }
+    }
+
+    /// Ends the run, its iterators too.
+    pub(super) fn end(self) -> Left {
+        let state = self.state.into_inner();
+        let mut left = Left {
+            stop: state.stop,
+            charged: state.charged,
+            ranges: Vec::new(),
+        };
+        if let Some(run) = state.ranges.and_then(|ranges| ranges.lock().run.take()) {
+            left.ranges = run.reads;
+            left.stop = left.stop.or(run.stop);
+        }
+        left
+    }
+
+    /// Does something that can stop the run.
+    fn run<R>(
+        &self,
+        calls: u64,
+        call: impl FnOnce(&mut State<'a>) -> Result<R, Stop>,
+    ) -> Result<R> {
+        let mut state = self.state.borrow_mut();
+        let outcome = state.count(calls).and_then(|()| call(&mut state));
+        outcome.map_err(|stop| {
+            let error = stop.error();
+            state.stop.get_or_insert(stop);
+            error
+        })
+    }
+
+    /// The position of the transaction in its block.
+    pub fn index(&self) -> TxnIndex {
+        self.index
+    }
+
+    /// Sets a key.
+    ///
+    /// # Errors
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) over a [limit](crate::limits); nothing is changed then.
+    /// And see [`BlockContext`].
+    pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        check_value(key.as_ref(), value.as_ref())?;
+        let value = Value::copy_from_slice(value.as_ref());
+        self.write(key.as_ref(), Own::Value(Some(value)))
+    }
+
+    /// Deletes a key; one that is not there stays so.
+    ///
+    /// # Errors
+    /// As [`BlockContext::set`].
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
+        self.write(key.as_ref(), Own::Value(None))
+    }
+
+    fn write(&mut self, key: &[u8], own: Own) -> Result<()> {
+        check_key(key)?;
+        self.run(1, |state| {
+            let number = state.number_of(key);
+            Ok(state.frame.write(number, own))
+        })?
+    }
+
+    /// Adds to the integer cell of a key; one that does not exist is 0. Transactions that only add to a
+    /// cell do not wait for each other.
+    ///
+    /// A cell is an `i128` in 16 bytes, big-endian: [`encode_cell`](crate::encode_cell) and
+    /// [`decode_cell`](crate::decode_cell) are its bytes, and [`get`](ReadView::get) reads it.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) where the value is no integer cell, or the sum does not fit
+    /// into one; nothing is changed then. And as [`BlockContext::set`].
+    pub fn add(&mut self, key: impl AsRef<[u8]>, delta: i128) -> Result<()> {
+        let key = key.as_ref();
+        check_key(key)?;
+        self.run(1, |state| {
+            let number = state.number_of(key);
+            state.add(number, delta, None)
+        })??;
+        Ok(())
+    }
+
+    /// Adds to an integer cell if the sum then lies within `bounds`. Returns whether it did. Transactions
+    /// wait for each other only where the answer of one depends on another.
+    ///
+    /// # Errors
+    /// As [`BlockContext::add`]; a sum that does not fit into a cell lies in no bounds.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{BlockContext, Result};
+    ///
+    /// fn buy(ctx: &mut BlockContext<'_>) -> Result<bool> {
+    ///     ctx.try_add("tickets/left", -1, 0..=i128::MAX)
+    /// }
+    /// ```
+    pub fn try_add(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        delta: i128,
+        bounds: RangeInclusive<i128>,
+    ) -> Result<bool> {
+        let key = key.as_ref();
+        check_key(key)?;
+        self.run(1, |state| {
+            let number = state.number_of(key);
+            state.add(number, delta, Some(&bounds))
+        })?
+    }
+
+    /// Charges for what the transaction does, whatever its outcome. What the transactions of a block have
+    /// charged is summed up in their order; see
+    /// [`block_limit`](super::BlockExecutorConfig::block_limit).
+    ///
+    /// # Errors
+    /// See [`BlockContext`].
+    pub fn charge(&mut self, units: u64) -> Result<()> {
+        self.run(1, |state| {
+            state.charged = state.charged.saturating_add(units);
+            Ok(())
+        })
+    }
+
+    /// Marks a state of the writes, to go back to.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{BlockContext, Result};
+    ///
+    /// fn call(ctx: &mut BlockContext<'_>) -> Result<()> {
+    ///     let savepoint = ctx.savepoint();
+    ///     ctx.set("approved", b"1")?;
+    ///     if !ctx.try_add("allowance", -5, 0..=i128::MAX)? {
+    ///         ctx.rollback_to(&savepoint)?; // "approved" is as it was
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn savepoint(&mut self) -> BlockSavepoint {
+        BlockSavepoint {
+            index: self.index,
+            number: self.state.get_mut().frame.savepoint(),
+        }
+    }
+
+    /// Takes back what was written since a savepoint; the savepoint stays, later ones go. What was read,
+    /// and charged, since counts all the same: the transaction knows it.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for a savepoint of another transaction, or of a state
+    /// that was taken back. And see [`BlockContext`].
+    pub fn rollback_to(&mut self, savepoint: &BlockSavepoint) -> Result<()> {
+        let is_own = savepoint.index == self.index;
+        self.run(1, |state| {
+            if is_own && state.frame.rollback_to(savepoint.number) {
+                return Ok(Ok(()));
+            }
+            Ok(Err(Error::not_found(
+                "the savepoint belongs to another transaction, or was taken back with what was before it",
+            )))
+        })?
+    }
+}
+
+impl ReadView for BlockContext<'_> {
+    type Iter = BlockIter;
+
+    fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        self.run(1, |state| {
+            let number = state.number_of(key.as_ref());
+            state.read(number)
+        })
+    }
+
+    fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
+        self.run(keys.len() as u64, |state| {
+            let numbers = keys.iter().map(|key| state.number_of(key.as_ref()));
+            let numbers: Vec<_> = numbers.collect();
+            state.fetch(&numbers)?;
+            numbers
+                .into_iter()
+                .map(|number| state.read(number))
+                .collect()
+        })
+    }
+
+    fn range(&self, range: impl RangeBounds<Vec<u8>>) -> BlockIter {
+        let range = KeyRange::new(range);
+        let opened = self.run(1, |state| state.open(range));
+        opened.unwrap_or_else(BlockIter::failed)
+    }
+}
+
+impl State<'_> {
+    /// Fetches the base values of some slots that are not known yet, together.
+    fn fetch(&mut self, numbers: &[u32]) -> Result<(), Stop> {
+        let slots = numbers
+            .iter()
+            .map(|number| Ok((*number, self.frame.slot(*number)?)));
+        let slots: Result<Vec<_>> = slots.collect();
+        let mut missing: Vec<(u32, Key)> = slots?
+            .into_iter()
+            .filter(|(number, slot)| !slot.is_known && self.frame.own(*number).is_none())
+            .map(|(number, slot)| (number, slot.key.clone()))
+            .collect();
+        if missing.len() < 2 {
+            return Ok(());
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        let keys: Vec<&[u8]> = missing.iter().map(|(_, key)| &**key).collect();
+        match &mut self.below {
+            Below::Serial(below) => {
+                // What cannot be read will be read again, one by one, and fail where it is asked for.
+                if let Ok(values) = below.base.multi_get(&keys) {
+                    for ((number, _), value) in missing.iter().zip(values) {
+                        let slot = self.frame.slot_mut(*number)?;
+                        slot.current = value;
+                        slot.is_known = true;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, range: KeyRange) -> Result<BlockIter, Stop> {
+        let own = self.own_rows(&range)?;
+        let left = self.operations_left;
+        let shared = self.ranges.get_or_insert_with(|| {
+            Arc::new(Mutex::new(Ranges {
+                run: Some(Run {
+                    reads: Vec::new(),
+                    operations_left: left,
+                    stop: None,
+                }),
+            }))
+        });
+        let shared = Arc::clone(shared);
+        let mut ranges = shared.lock();
+        let Some(run) = &mut ranges.run else {
+            return Err(Stop::Halted);
+        };
+        let number = run.reads.len();
+        run.reads.push(RangeRead::new(range.clone()));
+        drop(ranges);
+        let (stored, over) = match &mut self.below {
+            Below::Serial(below) => {
+                let rows = below.rows(self.frame).clone();
+                let over = if own.is_empty() {
+                    rows
+                } else {
+                    own.union(rows)
+                };
+                (below.base.range(&range), Overlay::Fixed(Fixed::new(over)))
+            }
+        };
+        Ok(BlockIter::new(
+            stored,
+            over,
+            &range,
+            shared,
+            number,
+            Arc::clone(self.halted),
+        ))
+    }
+}
+
+impl fmt::Debug for BlockContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockContext")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! The block executor: an ordered block of transactions on all cores, with the one right answer, that of
+//! running them one by one.
+
+mod access;
+mod base;
+mod block;
+mod changes;
+mod config;
+mod context;
+mod counter;
+mod frame;
+mod iter;
+mod ledger;
+mod merge;
+mod outcome;
+mod pool;
+mod ranges;
+mod run;
+mod serial;
+mod stop;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
+pub use access::{AccessSets, TxnAccess};
+pub use base::{BaseRows, BlockBase, BlockOverlay};
+pub use changes::ChangeSet;
+pub use config::{BlockExecutorConfig, Mode};
+pub use context::{BlockContext, BlockSavepoint};
+pub use counter::{decode_cell, encode_cell};
+pub use iter::BlockIter;
+pub use outcome::{
+    BlockEnd, BlockError, BlockFailure, BlockOutput, BlockStats, ExecutionStatus, TxnIndex,
+    TxnOutcome,
+};
+
+use std::time::Instant;
+
+use self::{
+    block::Block,
+    pool::{Job, Pool},
+};
+use crate::{
+    error::{Error, Result},
+    limits::BLOCK_MAX_TXNS,
+    storage::Key,
+    sync::Arc,
+};
+
+/// Runs ordered blocks of transactions on a pool of threads of its own, with the result of running them
+/// one by one.
+///
+/// Handles are cheap to clone and share the pool. When the last is dropped the threads end. A block that is
+/// begun while another runs shares the threads with it.
+///
+/// The outcomes, the changes, their digest and the access sets of a block are equal for any number of
+/// workers, any window and any timing, as long as its transactions follow the rules of [`BlockContext`].
+///
+/// # Examples
+/// ```
+/// use std::{collections::BTreeMap, sync::Arc};
+/// use sapwood::{
+///     BlockExecutor, BlockExecutorConfig, ExecutionStatus, Key, TxnOutcome, Value, decode_cell,
+///     encode_cell,
+/// };
+///
+/// let executor = BlockExecutor::new(BlockExecutorConfig::default())?;
+/// let base: BTreeMap<Key, Value> = [("alice".into(), encode_cell(100))].into();
+/// let transfers = vec![("alice", "bob", 70), ("alice", "carol", 70), ("bob", "carol", 20)];
+/// let block = executor.execute(Arc::new(base), transfers, |ctx, (from, to, amount)| {
+///     if !ctx.try_add(from, -amount, 0..=i128::MAX)? {
+///         return Ok(ExecutionStatus::Skip("too little"));
+///     }
+///     ctx.add(to, *amount)?;
+///     Ok(ExecutionStatus::Success("paid"))
+/// })?;
+/// assert_eq!(block.outcomes[1], TxnOutcome::Skipped("too little"));
+/// let alice = block.changes.get(b"alice").flatten();
+/// assert_eq!(decode_cell(alice.map(|value| &value[..]))?, 30);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BlockExecutor {
+    config: Arc<BlockExecutorConfig>,
+    pool: Arc<Pool>,
+}
+
+impl BlockExecutor {
+    /// An executor; its threads are made when they are first needed.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a configuration with which nothing could run.
+    pub fn new(config: BlockExecutorConfig) -> Result<Self> {
+        config.check()?;
+        Ok(Self {
+            pool: Arc::new(Pool::new(config.workers, config.stack_size_bytes)),
+            config: Arc::new(config),
+        })
+    }
+
+    /// How it was made.
+    pub fn config(&self) -> &BlockExecutorConfig {
+        &self.config
+    }
+
+    /// Executes a block on `base`: calls `f` for each transaction, as if in order.
+    ///
+    /// `f` may be called more than once for a transaction, and from several threads; see
+    /// [`BlockContext`] for what it may do. A panic in it is caught, and counts only if the transaction
+    /// would have panicked when run in its order (the panic hook is called all the same).
+    ///
+    /// Where `f` never returns and never calls its context, only a
+    /// [`deadline`](BlockExecutorConfig::deadline) ends the call; the thread is lost to it until it
+    /// does return, and is replaced. When the call returns, runs in vain of this block may still be coming to
+    /// their ends.
+    ///
+    /// # Errors
+    /// A [`BlockError`], with what was decided before it.
+    pub fn execute<T, O, F>(
+        &self,
+        base: Arc<dyn BlockBase>,
+        txns: impl Into<Arc<[T]>>,
+        f: F,
+    ) -> Result<BlockOutput<O>, BlockError<O>>
+    where
+        T: Send + Sync + 'static,
+        O: PartialEq + Send + 'static,
+        F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
+    {
+        self.execute_with(base, txns, Vec::new(), f)
+    }
+
+    /// The same, where it is known, or likely, which keys will be read: they are fetched ahead. Keys
+    /// stand in the order in which they will be needed. The result is the same without them; a similar
+    /// block has left them in [`AccessSets::keys_read`].
+    ///
+    /// # Errors
+    /// As [`BlockExecutor::execute`].
+    pub fn execute_with<T, O, F>(
+        &self,
+        base: Arc<dyn BlockBase>,
+        txns: impl Into<Arc<[T]>>,
+        hints: Vec<Key>,
+        f: F,
+    ) -> Result<BlockOutput<O>, BlockError<O>>
+    where
+        T: Send + Sync + 'static,
+        O: PartialEq + Send + 'static,
+        F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
+    {
+        let txns = txns.into();
+        self.check(txns.len()).map_err(BlockError::refused)?;
+        let deadline = self
+            .config
+            .deadline
+            .and_then(|time| Instant::now().checked_add(time));
+        if txns.is_empty() {
+            return Ok(BlockOutput::empty());
+        }
+        let block = Block::new(&self.config, base, txns, hints, Arc::new(f));
+        self.run(&block, deadline)
+    }
+
+    fn run<T, O, F>(
+        &self,
+        block: &Arc<Block<T, O, F>>,
+        deadline: Option<Instant>,
+    ) -> Result<BlockOutput<O>, BlockError<O>>
+    where
+        T: Send + Sync + 'static,
+        O: Send + 'static,
+        F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
+    {
+        let job: Arc<dyn Job> = Arc::<Block<T, O, F>>::clone(block);
+        let pool = self.pool.shared();
+        pool.post(&job, 1).map_err(BlockError::refused)?;
+        let outcome = block.wait(deadline);
+        outcome.unwrap_or_else(|| {
+            pool.withdraw(&job);
+            pool.give_up();
+            Err(BlockError::new(
+                BlockFailure::Deadline,
+                BlockOutput::empty(),
+            ))
+        })
+    }
+
+    fn check(&self, transactions: usize) -> Result<()> {
+        if transactions > BLOCK_MAX_TXNS {
+            return Err(Error::too_large(format!(
+                "the block has {transactions} transactions; at most {BLOCK_MAX_TXNS} are allowed: split it"
+            )));
+        }
+        if self.pool.shared().is_inside() {
+            return Err(Error::invalid(
+                "a transaction cannot have its own executor run a block: make another executor for it",
+            ));
+        }
+        Ok(())
+    }
+}

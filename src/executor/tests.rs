@@ -1,0 +1,338 @@
+//! What blocks come to, on both paths.
+
+use std::collections::BTreeMap;
+
+use super::{
+    TxnOutcome::{NotExecuted, Skipped, Success},
+    *,
+};
+use crate::{ErrorKind, ReadView, storage::Value};
+
+type State = BTreeMap<Key, Value>;
+
+fn executor(change: impl FnOnce(&mut BlockExecutorConfig)) -> BlockExecutor {
+    let mut config = BlockExecutorConfig {
+        workers: 2,
+        adaptive: false,
+        min_parallel_txns: 0,
+        ..BlockExecutorConfig::default()
+    };
+    change(&mut config);
+    BlockExecutor::new(config).unwrap()
+}
+
+fn modes() -> [BlockExecutor; 3] {
+    [
+        executor(|config| config.mode = Mode::Serial),
+        executor(|_| ()),
+        executor(|config| config.mode = Mode::Verify),
+    ]
+}
+
+fn base(rows: &[(&'static str, i128)]) -> Arc<dyn BlockBase> {
+    let state: State = rows
+        .iter()
+        .map(|(key, number)| ((*key).into(), encode_cell(*number)))
+        .collect();
+    Arc::new(state)
+}
+
+fn number(changes: &ChangeSet, key: &str) -> Option<i128> {
+    let value = changes.get(key.as_bytes())?;
+    Some(decode_cell(value.map(|value| &**value)).unwrap())
+}
+
+#[test]
+fn a_chain_of_increments_loses_none() {
+    for executor in modes() {
+        let block = executor
+            .execute(base(&[]), vec![(); 100], |ctx, ()| {
+                let before = decode_cell(ctx.get("n")?.as_deref())?;
+                ctx.set("n", encode_cell(before + 1))?;
+                Ok(ExecutionStatus::Success(before))
+            })
+            .unwrap();
+        assert_eq!(number(&block.changes, "n"), Some(100));
+        let outputs: Vec<_> = block
+            .outcomes
+            .iter()
+            .filter_map(TxnOutcome::output)
+            .copied()
+            .collect();
+        assert_eq!(outputs, (0..100).collect::<Vec<_>>());
+        assert_eq!(
+            block.access.get(99).unwrap().reads().collect::<Vec<_>>(),
+            ["n"]
+        );
+        assert_eq!(block.stats.committed, 100);
+    }
+}
+
+#[test]
+fn a_block_of_nothing_is_nothing() {
+    for executor in modes() {
+        let block = executor
+            .execute(base(&[]), Vec::<()>::new(), |_, ()| {
+                Ok(ExecutionStatus::Success(()))
+            })
+            .unwrap();
+        assert!(block.outcomes.is_empty() && block.changes.is_empty() && block.access.is_empty());
+    }
+}
+
+#[test]
+fn what_a_transaction_says_decides_what_is_kept() {
+    for executor in modes() {
+        let block = executor
+            .execute(base(&[]), (0u8..6).collect::<Vec<_>>(), |ctx, number| {
+                ctx.set([*number], b"")?;
+                ctx.charge(u64::from(*number))?;
+                Ok(match number {
+                    1 => ExecutionStatus::Skip(1),
+                    3 => ExecutionStatus::SkipRest(3),
+                    5 => ExecutionStatus::Abort(5),
+                    other => ExecutionStatus::Success(*other),
+                })
+            })
+            .unwrap();
+        let keys: Vec<_> = block.changes.iter().map(|(key, _)| key[0]).collect();
+        assert_eq!(keys, [0, 2, 3]);
+        assert_eq!((block.end, block.charged), (BlockEnd::SkipRest(3), 6));
+        let expected = [
+            Success(0),
+            Skipped(1),
+            Success(2),
+            Success(3),
+            NotExecuted,
+            NotExecuted,
+        ];
+        assert_eq!(block.outcomes, expected);
+        assert_eq!(block.access.len(), 4);
+        assert_eq!(block.access.get(1).unwrap().writes().count(), 0);
+    }
+}
+
+#[test]
+fn a_failure_carries_exactly_the_prefix() {
+    for executor in modes() {
+        for (kind, expected) in [("abort", 0), ("panic", 1), ("error", 2)] {
+            let error = executor
+                .execute(
+                    base(&[]),
+                    (0u8..40).collect::<Vec<_>>(),
+                    move |ctx, number| {
+                        ctx.set([*number], b"")?;
+                        if *number < 30 {
+                            return Ok(ExecutionStatus::Success(*number));
+                        }
+                        match kind {
+                            "abort" => Ok(ExecutionStatus::Abort(*number)),
+                            "panic" => panic!("at {number}"),
+                            _ => Err(Error::invalid("no")),
+                        }
+                    },
+                )
+                .unwrap_err();
+            assert_eq!(error.index(), Some(30));
+            let found = match &*error.failure {
+                BlockFailure::Aborted { output: 30, .. } => 0,
+                BlockFailure::Panicked { message, .. } if message == "at 30" => 1,
+                BlockFailure::Failed { error, .. } if *error.kind() == ErrorKind::Invalid => 2,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, expected);
+            assert_eq!(
+                (
+                    error.committed.outcomes.len(),
+                    error.committed.changes.len()
+                ),
+                (30, 30)
+            );
+        }
+    }
+}
+
+#[test]
+fn integer_cells_refuse_what_is_none_and_what_does_not_fit() {
+    for executor in modes() {
+        let block = executor
+            .execute(base(&[("max", i128::MAX)]), vec![(); 3], |ctx, ()| {
+                ctx.set("text", "seven")?;
+                assert_eq!(*ctx.add("text", 1).unwrap_err().kind(), ErrorKind::Invalid);
+                assert_eq!(*ctx.add("max", 1).unwrap_err().kind(), ErrorKind::Invalid);
+                assert!(!ctx.try_add("max", 1, i128::MIN..=i128::MAX)?);
+                assert!(ctx.try_add("max", -1, 0..=i128::MAX)?);
+                ctx.add("max", 1)?;
+                ctx.add("sum", 5)?;
+                assert!(!ctx.try_add("sum", -100, 0..=i128::MAX)?);
+                Ok(ExecutionStatus::Success(decode_cell(
+                    ctx.get("sum")?.as_deref(),
+                )?))
+            })
+            .unwrap();
+        assert_eq!(number(&block.changes, "sum"), Some(15));
+        assert_eq!(number(&block.changes, "max"), Some(i128::MAX));
+        assert_eq!(block.outcomes[1], TxnOutcome::Success(10));
+    }
+}
+
+#[test]
+fn ranges_see_the_block_and_the_own_writes_from_both_ends() {
+    for executor in modes() {
+        let block = executor
+            .execute(
+                base(&[("b", 0), ("d", 0)]),
+                (0u8..4).collect::<Vec<_>>(),
+                |ctx, number| {
+                    let keys = |rows: crate::BlockIter| -> Result<String> {
+                        rows.map(|row| Ok(String::from_utf8_lossy(&row?.0).into_owned()))
+                            .collect()
+                    };
+                    let before = keys(ctx.range(..))?;
+                    match number {
+                        0 => ctx.set("a", "")?,
+                        1 => ctx.delete("b")?,
+                        2 => ctx.add("c", 1)?,
+                        _ => ctx.set("e", "")?,
+                    }
+                    let last = ctx.range(..).next_back().transpose()?.map(|row| row.0);
+                    Ok(ExecutionStatus::Success((
+                        before,
+                        keys(ctx.scan(""))?,
+                        last,
+                    )))
+                },
+            )
+            .unwrap();
+        let seen: Vec<_> = block
+            .outcomes
+            .iter()
+            .filter_map(TxnOutcome::output)
+            .collect();
+        let expected = [
+            ("bd", "abd", "d"),
+            ("abd", "ad", "d"),
+            ("ad", "acd", "d"),
+            ("acd", "acde", "e"),
+        ];
+        for ((before, after, last), expected) in seen.into_iter().zip(expected) {
+            assert_eq!(
+                (&**before, &**after, last.as_deref()),
+                (expected.0, expected.1, Some(expected.2.as_bytes()))
+            );
+        }
+        assert_eq!(block.access.get(0).unwrap().ranges().len(), 3);
+    }
+}
+
+#[test]
+fn an_executor_cannot_be_made_to_run_nothing() {
+    for change in [
+        |config: &mut BlockExecutorConfig| config.workers = 0,
+        |config: &mut BlockExecutorConfig| config.window = 0,
+        |config: &mut BlockExecutorConfig| config.stack_size_bytes = 1,
+        |config: &mut BlockExecutorConfig| config.operations_limit = 0,
+        |config: &mut BlockExecutorConfig| config.workers = 1 << 20,
+    ] {
+        let mut config = BlockExecutorConfig::default();
+        change(&mut config);
+        let error = BlockExecutor::new(config).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Invalid);
+    }
+}
+
+#[test]
+fn a_transaction_cannot_wait_for_its_own_executor_but_for_another() {
+    for executor in modes() {
+        let other = BlockExecutor::new(BlockExecutorConfig::default()).unwrap();
+        let own = executor.clone();
+        let block = executor
+            .execute(base(&[]), vec![(); 4], move |_, ()| {
+                let run = |executor: &BlockExecutor| {
+                    let inner = executor.execute(base(&[]), vec![1, 2], |ctx, number| {
+                        ctx.add("n", *number)?;
+                        Ok(ExecutionStatus::Success(()))
+                    });
+                    inner.map(|block| number(&block.changes, "n"))
+                };
+                assert!(matches!(
+                    *run(&own).unwrap_err().failure,
+                    BlockFailure::Refused(_)
+                ));
+                Ok(ExecutionStatus::Success(run(&other).unwrap()))
+            })
+            .unwrap();
+        assert!(
+            block
+                .outcomes
+                .iter()
+                .all(|outcome| *outcome == TxnOutcome::Success(Some(3)))
+        );
+    }
+}
+
+#[test]
+fn a_swallowed_error_changes_nothing() {
+    for executor in [
+        executor(|config| {
+            config.mode = Mode::Serial;
+            config.operations_limit = 10;
+        }),
+        executor(|config| config.operations_limit = 10),
+    ] {
+        let block = executor
+            .execute(base(&[]), (0u8..20).collect::<Vec<_>>(), |ctx, number| {
+                ctx.set([*number], b"")?;
+                if *number % 2 == 0 {
+                    while ctx.get("endless").is_ok() {}
+                    let _ = ctx.set("late", b"");
+                }
+                Ok(ExecutionStatus::Success(()))
+            })
+            .unwrap();
+        assert_eq!(block.changes.len(), 10);
+        assert_eq!(block.outcomes[2], TxnOutcome::OutOfOperations);
+        assert_eq!(block.outcomes[3], TxnOutcome::Success(()));
+    }
+}
+
+#[test]
+fn an_iterator_that_outlives_its_run_says_so() {
+    let executor = executor(|config| config.mode = Mode::Serial);
+    let kept = Arc::new(crate::sync::Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    executor
+        .execute(base(&[("a", 1)]), vec![()], move |ctx, ()| {
+            *keep.lock() = Some(ctx.range(..));
+            Ok(ExecutionStatus::Success(()))
+        })
+        .unwrap();
+    let error = kept.lock().take().unwrap().next().unwrap().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_deadline_ends_the_call_and_the_thread_is_replaced() {
+    for mode in [Mode::Serial, Mode::Parallel] {
+        let executor = executor(|config| {
+            config.mode = mode;
+            config.workers = 1;
+            config.deadline = Some(std::time::Duration::from_millis(20));
+        });
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let stopped = Arc::new(crate::sync::Mutex::new(stopped));
+        let error = executor
+            .execute(base(&[]), vec![(); 2], move |_, ()| {
+                let _ = stopped.lock().recv();
+                Ok(ExecutionStatus::Success(()))
+            })
+            .unwrap_err();
+        assert!(matches!(*error.failure, BlockFailure::Deadline));
+        assert!(error.committed.outcomes.is_empty());
+        let after = executor.execute(base(&[]), vec![()], |_, ()| {
+            Ok(ExecutionStatus::Success(()))
+        });
+        assert!(after.is_ok(), "another thread does it");
+        drop(stop);
+    }
+}
