@@ -19,7 +19,7 @@ mod real {
     pub(crate) use std::{
         sync::{
             Arc, Weak,
-            atomic::{AtomicBool, AtomicU64, Ordering},
+            atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
         },
         thread,
     };
@@ -76,7 +76,7 @@ mod model {
     pub(crate) use crossbeam::utils::CachePadded;
     pub(crate) use model::{
         MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     };
     pub(crate) use std::sync::{Arc, Weak};
     use std::time::Instant;

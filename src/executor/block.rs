@@ -1,21 +1,24 @@
 //! [`Block`]: one block on its way through the executor.
 //!
-//! It is a job of the pool. The thread that takes it runs it, part by part, and tells the caller, who
-//! waits for no longer than the deadline allows.
+//! It is run in parts, one by one or in parallel, each on what the parts before it left. The thread that
+//! ends a part begins the next; the one that ends the last tells the caller, who waits for no longer
+//! than the deadline allows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
-    access::AccessSets,
-    base::BlockBase,
+    access::{AccessSets, Part},
+    base::{BlockBase, BlockOverlay},
     changes::ChangeSet,
-    config::BlockExecutorConfig,
+    config::{BlockExecutorConfig, Mode},
     context::BlockContext,
     ledger::Ledger,
     outcome::{
         BlockEnd, BlockError, BlockFailure, BlockOutput, BlockStats, ExecutionStatus, TxnOutcome,
     },
-    pool::Job,
+    parallel::{CHEAP, Ended, PREFETCH_KEYS, Parallel},
+    pool::{Job, Shared},
+    schedule::Halt,
     serial::Serial,
 };
 use crate::{
@@ -27,14 +30,24 @@ use crate::{
 /// What the caller gets.
 pub(super) type Outcome<O> = std::result::Result<BlockOutput<O>, BlockError<O>>;
 
+/// Transactions that are run one by one before they are judged.
+const SAMPLE: usize = 16;
+/// Times that a block goes from one by one to parallel, at most: each lays another layer over the base.
+const MAX_SWITCHES: u64 = 8;
+/// Transactions that are run one by one after the first time that parallel was in vain; then twice as many
+/// each time.
+const PENALTY: usize = 128;
+
 pub(super) struct Block<T, O, F> {
     pub(super) txns: Arc<[T]>,
     pub(super) f: Arc<F>,
     pub(super) config: Arc<BlockExecutorConfig>,
-    /// Set once the block has ended, for runs that are under way.
-    pub(super) halted: Arc<AtomicBool>,
-    /// What is done so far; whoever takes it goes on.
-    progress: Mutex<Option<Progress<O>>>,
+    pool: Arc<Shared>,
+    /// The beginning of the block, until somebody takes it.
+    start: Mutex<Option<Progress<O>>>,
+    is_over: AtomicBool,
+    /// The part under way.
+    part: Mutex<Option<Arc<Halt>>>,
     told: Mutex<Told<O>>,
     tell: Condvar,
 }
@@ -49,11 +62,20 @@ enum Told<O> {
 /// What is done of a block.
 pub(super) struct Progress<O> {
     base: Arc<dyn BlockBase>,
-    hints: Vec<Key>,
+    pub(super) hints: Vec<Key>,
     pub(super) ledger: Ledger<O>,
-    changes: ChangeSet,
+    changes: Arc<ChangeSet>,
     access: AccessSets,
     pub(super) stats: BlockStats,
+    /// Transactions to be run one by one, whatever they are like.
+    penalty: usize,
+}
+
+/// What comes after some transactions that were run one by one.
+enum Next {
+    Parallel,
+    End,
+    Halted,
 }
 
 impl<T, O, F> Block<T, O, F>
@@ -64,6 +86,7 @@ where
 {
     pub(super) fn new(
         config: &Arc<BlockExecutorConfig>,
+        pool: &Arc<Shared>,
         base: Arc<dyn BlockBase>,
         txns: Arc<[T]>,
         hints: Vec<Key>,
@@ -73,16 +96,22 @@ where
             base,
             hints,
             ledger: Ledger::new(config.block_limit, txns.len()),
-            changes: ChangeSet::default(),
+            changes: Arc::default(),
             access: AccessSets::default(),
-            stats: BlockStats::default(),
+            stats: BlockStats {
+                workers: 1,
+                ..BlockStats::default()
+            },
+            penalty: 0,
         };
         Arc::new(Self {
             txns,
             f,
             config: Arc::clone(config),
-            halted: Arc::new(AtomicBool::new(false)),
-            progress: Mutex::new(Some(progress)),
+            pool: Arc::clone(pool),
+            start: Mutex::new(Some(progress)),
+            is_over: AtomicBool::new(false),
+            part: Mutex::new(None),
             told: Mutex::new(Told::Nothing),
             tell: Condvar::default(),
         })
@@ -104,14 +133,32 @@ where
             (told, is_late) = self.tell.wait_until(told, deadline);
             if is_late && matches!(*told, Told::Nothing) {
                 *told = Told::Gone;
-                self.halted.store(true, Ordering::Release);
+                drop(told);
+                self.halt();
                 return None;
             }
         }
     }
 
+    /// Stops whatever is under way.
+    fn halt(&self) {
+        self.is_over.store(true, Ordering::Release);
+        let part = self.part.lock().take();
+        if let Some(part) = part {
+            part.set();
+        }
+    }
+
+    /// Begins a part; `None` where the block is over.
+    fn begin_part(&self) -> Option<Arc<Halt>> {
+        let halt = Arc::new(Halt::new());
+        *self.part.lock() = Some(Arc::clone(&halt));
+        // Looked at after: who ends the block looks for the part after.
+        (!self.is_over.load(Ordering::Acquire)).then_some(halt)
+    }
+
     fn finish(&self, outcome: Outcome<O>) {
-        self.halted.store(true, Ordering::Release);
+        self.is_over.store(true, Ordering::Release);
         let mut told = self.told.lock();
         if matches!(*told, Told::Nothing) {
             *told = Told::Outcome(Box::new(outcome));
@@ -120,65 +167,162 @@ where
         }
     }
 
-    fn drive(&self, mut progress: Progress<O>) {
-        if self.run_serially(&mut progress) {
+    /// Goes on after a parallel part.
+    pub(super) fn go_on(self: &Arc<Self>, ended: Ended<O>) {
+        let mut progress = ended.progress;
+        if ended.is_given_up {
+            let switches = u32::try_from(progress.stats.switches).unwrap_or(u32::MAX);
+            progress.penalty = PENALTY.saturating_mul(1 << switches.min(16));
+            progress.stats.switches += 1;
+            self.drive(progress);
+        } else {
             self.finish(progress.into_outcome(self.txns.len()));
         }
     }
 
-    /// Returns whether the block has come to its end: false where it was halted.
-    fn run_serially(&self, progress: &mut Progress<O>) -> bool {
-        let mut serial = Serial::new(
-            Arc::clone(&progress.base),
-            Arc::clone(&self.halted),
-            self.config.operations_limit,
-            0,
-        );
-        for keys in progress.hints.chunks(PREFETCH_KEYS) {
-            progress.stats.prefetched += serial.prefetch(keys);
+    /// Whether what is left may be run in parallel.
+    fn may_be_parallel(&self, progress: &Progress<O>) -> bool {
+        let left = self.txns.len() - progress.ledger.outcomes.len();
+        let is_possible = self.config.mode != Mode::Serial && left >= self.config.min_parallel_txns;
+        let is_worth =
+            self.config.workers > 1 && left > 1 && progress.stats.switches < MAX_SWITCHES;
+        is_possible && (is_worth || !self.config.adaptive)
+    }
+
+    /// Runs the rest of the block, or as much of it as comes before a part that others may end.
+    fn drive(self: &Arc<Self>, mut progress: Progress<O>) {
+        let is_parallel = !self.config.adaptive && self.may_be_parallel(&progress);
+        let next = if is_parallel {
+            Next::Parallel
+        } else {
+            self.run_serially(&mut progress)
+        };
+        match next {
+            Next::Parallel => self.run_in_parallel(progress),
+            Next::End => self.finish(progress.into_outcome(self.txns.len())),
+            Next::Halted => {}
         }
-        for txn in self.txns.iter() {
-            progress.stats.executions += 1;
-            match serial.run_one(txn, &*self.f, &mut progress.ledger) {
-                None => return false,
-                Some(true) => {}
-                Some(false) => break,
+    }
+
+    fn run_in_parallel(self: &Arc<Self>, progress: Progress<O>) {
+        let Some(halt) = self.begin_part() else {
+            return;
+        };
+        let left = self.txns.len() - progress.ledger.outcomes.len();
+        let helpers = (self.config.workers - 1).min(left.saturating_sub(1));
+        let part = Parallel::new(self, progress, halt);
+        let job: Arc<dyn Job> = Arc::<Parallel<T, O, F>>::clone(&part);
+        // Without them it takes longer.
+        let _ = self.pool.post(&job, helpers);
+        let ended = part.take_part();
+        if let Some(ended) = ended {
+            self.pool.withdraw(&job);
+            self.go_on(ended);
+        }
+    }
+
+    fn run_serially(&self, progress: &mut Progress<O>) -> Next {
+        let Some(halt) = self.begin_part() else {
+            return Next::Halted;
+        };
+        let reach = u32::try_from(self.config.workers - 1)
+            .unwrap_or(u32::MAX)
+            .clamp(1, 16);
+        let mut serial = Serial::new(progress.base(), halt, self.config.operations_limit, reach);
+        let first = progress.ledger.outcomes.len();
+        let next = self.run_each(&mut serial, progress);
+        progress.stats.serial += (progress.ledger.outcomes.len() - first) as u64;
+        let (changes, part) = serial.end();
+        progress.add(changes, part);
+        if matches!(next, Next::Parallel) {
+            progress.stats.switches += 1;
+        }
+        next
+    }
+
+    fn run_each(&self, serial: &mut Serial, progress: &mut Progress<O>) -> Next {
+        if !self.may_be_parallel(progress) || self.config.workers == 1 {
+            for keys in std::mem::take(&mut progress.hints).chunks(PREFETCH_KEYS) {
+                progress.stats.prefetched += serial.prefetch(keys);
             }
         }
-        progress.stats.serial = progress.ledger.outcomes.len() as u64;
-        let (changes, part) = serial.end();
-        progress.changes = changes;
-        progress.access.push(part);
-        true
+        let mut began = Instant::now();
+        let mut sampled = 0;
+        loop {
+            let Some(txn) = self.txns.get(progress.ledger.outcomes.len()) else {
+                return Next::End;
+            };
+            progress.stats.executions += 1;
+            match serial.run_one(txn, &*self.f, &mut progress.ledger) {
+                None => return Next::Halted,
+                Some(false) => return Next::End,
+                Some(true) => sampled += 1,
+            }
+            if sampled < SAMPLE {
+                continue;
+            }
+            let near = std::mem::take(&mut serial.near);
+            progress.penalty = progress.penalty.saturating_sub(sampled);
+            let now = Instant::now();
+            let is_worth = is_worth_sharing(now - began, near);
+            if self.config.adaptive
+                && progress.penalty == 0
+                && is_worth
+                && self.may_be_parallel(progress)
+            {
+                return Next::Parallel;
+            }
+            began = now;
+            sampled = 0;
+        }
     }
 }
 
-/// Base values that are fetched together.
-const PREFETCH_KEYS: usize = 128;
+/// Whether transactions like those of a sample are worth running in parallel: they took long enough, and few of
+/// them read what one just before them wrote.
+fn is_worth_sharing(took: Duration, near: u64) -> bool {
+    took > CHEAP * u32::try_from(SAMPLE).unwrap_or(u32::MAX) && near <= SAMPLE as u64 / 2
+}
 
 impl<O> Progress<O> {
+    /// What the next part is run on.
+    pub(super) fn base(&self) -> Arc<dyn BlockBase> {
+        let base = Arc::clone(&self.base);
+        if self.changes.is_empty() {
+            return base;
+        }
+        Arc::new(BlockOverlay::new(base, Arc::clone(&self.changes)))
+    }
+
+    /// A part has ended.
+    pub(super) fn add(&mut self, changes: ChangeSet, accesses: Part) {
+        self.access.push(accesses);
+        let before = std::mem::take(&mut self.changes);
+        self.changes = Arc::new(if before.is_empty() {
+            changes
+        } else {
+            before.with(changes)
+        });
+    }
+
     fn into_outcome(mut self, transactions: usize) -> Outcome<O> {
         self.stats.committed = self.ledger.outcomes.len() as u64;
         let mut output = BlockOutput {
             outcomes: self.ledger.outcomes,
-            changes: self.changes,
+            changes: Arc::try_unwrap(self.changes).unwrap_or_else(|shared| (*shared).clone()),
             access: self.access,
             end: self.ledger.end,
             charged: self.ledger.charged,
             stats: self.stats,
         };
-        match self.ledger.failure {
-            Some(failure) => {
-                output.end = BlockEnd::Complete;
-                Err(BlockError::new(failure, output))
-            }
-            None => {
-                output
-                    .outcomes
-                    .resize_with(transactions, || TxnOutcome::NotExecuted);
-                Ok(output)
-            }
+        if let Some(failure) = self.ledger.failure {
+            output.end = BlockEnd::Complete;
+            return Err(BlockError::new(failure, output));
         }
+        output
+            .outcomes
+            .resize_with(transactions, || TxnOutcome::NotExecuted);
+        Ok(output)
     }
 }
 
@@ -189,21 +333,76 @@ where
     F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
 {
     fn work(self: Arc<Self>) {
-        let progress = self.progress.lock().take();
-        if let Some(progress) = progress {
+        let start = self.start.lock().take();
+        if let Some(progress) = start {
             self.drive(progress);
         }
     }
 
     fn fail(&self) {
         let error = Error::corrupt("the executor", "a worker panicked outside of a transaction");
-        self.finish(Err(BlockError::new(
-            BlockFailure::Refused(error),
-            BlockOutput::empty(),
-        )));
+        self.halt();
+        self.finish(Err(BlockError::refused(error)));
     }
 
     fn is_over(&self) -> bool {
-        self.halted.load(Ordering::Acquire)
+        self.is_over.load(Ordering::Acquire)
+    }
+}
+
+/// In what two runs of the same block differ, if they do.
+pub(super) fn difference<O: PartialEq>(
+    one: &Outcome<O>,
+    other: &Outcome<O>,
+) -> Option<&'static str> {
+    let (one, other) = match (one, other) {
+        (Ok(one), Ok(other)) => (one, other),
+        (Err(one), Err(other)) => {
+            if !is_same_failure(&one.failure, &other.failure) {
+                return Some("failure");
+            }
+            (&*one.committed, &*other.committed)
+        }
+        _ => return Some("failure"),
+    };
+    if one.outcomes != other.outcomes {
+        Some("outcome of a transaction")
+    } else if one.changes != other.changes {
+        Some("set of changes")
+    } else if (one.end, one.charged) != (other.end, other.charged) {
+        Some("end")
+    } else if one.access != other.access {
+        Some("access set")
+    } else {
+        None
+    }
+}
+
+fn is_same_failure<O: PartialEq>(one: &BlockFailure<O>, other: &BlockFailure<O>) -> bool {
+    use BlockFailure::{Aborted, Deadline, Failed, Panicked};
+    match (one, other) {
+        (
+            Aborted { index, output },
+            Aborted {
+                index: other_index,
+                output: other_output,
+            },
+        ) => (index, output) == (other_index, other_output),
+        (
+            Panicked { index, message },
+            Panicked {
+                index: other_index,
+                message: other_message,
+            },
+        ) => (index, message) == (other_index, other_message),
+        (
+            Failed { index, error },
+            Failed {
+                index: other_index,
+                error: other_error,
+            },
+        ) => (index, error.kind()) == (other_index, other_error.kind()),
+        (Deadline, Deadline) => true,
+        _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::OnceLock};
 
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -129,9 +130,11 @@ impl ChangeSet {
         })
     }
 
-    /// The same rows in no order, for who orders them anyway.
-    pub(super) fn into_rows(self) -> Vec<(Key, Option<Value>)> {
-        self.rows
+    /// These changes, then others.
+    pub(super) fn with(&self, later: Self) -> Self {
+        let mut rows: HashMap<_, _> = self.rows.iter().cloned().collect();
+        rows.extend(later.rows);
+        Self::new(rows.into_iter().collect())
     }
 }
 

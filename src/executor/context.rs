@@ -8,11 +8,13 @@ use std::{
 
 use super::{
     counter::{decode_cell, encode_cell},
-    frame::{Frame, Own},
+    frame::{Captured, Frame, Own, Seen},
     iter::{BlockIter, Overlay},
+    memory::View,
     merge::Fixed,
     outcome::TxnIndex,
     ranges::{RangeRead, Ranges, Run, SharedRanges},
+    schedule::Halt,
     serial::Below as SerialBelow,
     stop::Stop,
 };
@@ -20,7 +22,7 @@ use crate::{
     error::{Error, Result},
     read_view::ReadView,
     storage::{Key, KeyRange, Value, check_key, check_value},
-    sync::{Arc, AtomicBool, Mutex, Ordering},
+    sync::{Arc, Mutex},
 };
 
 /// What a transaction of a block sees and does: the state that the transactions before it left, with its
@@ -69,7 +71,7 @@ pub struct BlockSavepoint {
 pub(super) struct State<'a> {
     pub(super) frame: &'a mut Frame,
     pub(super) below: Below<'a>,
-    pub(super) halted: &'a Arc<AtomicBool>,
+    pub(super) halt: &'a Arc<Halt>,
     pub(super) operations_left: u64,
     pub(super) charged: u64,
     pub(super) stop: Option<Stop>,
@@ -79,6 +81,7 @@ pub(super) struct State<'a> {
 /// What lies below a run.
 pub(super) enum Below<'a> {
     Serial(&'a mut SerialBelow),
+    Parallel(View<'a>),
 }
 
 /// What a run left behind.
@@ -93,6 +96,10 @@ impl State<'_> {
     fn number_of(&mut self, key: &[u8]) -> u32 {
         match &self.below {
             Below::Serial(_) => self.frame.slot_of(key, |_| (Key::copy_from_slice(key), 0)),
+            Below::Parallel(view) => {
+                let memory = view.memory;
+                self.frame.slot_of(key, |hash| memory.locate(hash, key))
+            }
         }
     }
 
@@ -100,6 +107,7 @@ impl State<'_> {
     fn is_exact(&self) -> bool {
         match &self.below {
             Below::Serial(_) => true,
+            Below::Parallel(view) => view.is_exact,
         }
     }
 
@@ -112,6 +120,28 @@ impl State<'_> {
                 }
                 below.read(self.frame.slot_mut(number)?)
             }
+            Below::Parallel(view) => {
+                if let Some(captured) = self.frame.captured(number)
+                    && captured.seen != Seen::BOUNDED
+                {
+                    return Ok(captured.value.clone());
+                }
+                let read = view.read(self.frame.slot_mut(number)?);
+                if let Err(Stop::Storage(_)) = &read {
+                    // That it was the base that could not be read is what the run relies on.
+                    self.frame.capture(number, Captured::FAILED)?;
+                }
+                let captured = read?;
+                let value = captured.value.clone();
+                if noted {
+                    let told = self.frame.bounded(number).and_then(|bounded| bounded.value);
+                    if told.is_some() && decode_cell(value.as_deref()).ok() != told {
+                        return Err(Stop::Stale);
+                    }
+                    self.frame.capture(number, captured)?;
+                }
+                Ok(value)
+            }
         }
     }
 
@@ -119,6 +149,11 @@ impl State<'_> {
         match self.frame.own(number) {
             None => self.read_below(number, true),
             Some(Own::Value(value)) => Ok(value.clone()),
+            Some(Own::Added(total)) => {
+                let total = encode_cell(*total);
+                self.read_below(number, true)?;
+                Ok(Some(total))
+            }
             Some(Own::Delta(sum)) => {
                 let sum = *sum;
                 let below = self.read_below(number, true)?;
@@ -154,7 +189,7 @@ impl State<'_> {
         if let Some(stop) = &self.stop {
             return Err(stop.again());
         }
-        if self.halted.load(Ordering::Relaxed) {
+        if self.halt.is_set() {
             return Err(Stop::Halted);
         }
         let Some(ranges) = &self.ranges else {
@@ -177,21 +212,24 @@ impl State<'_> {
         delta: i128,
         bounds: Option<&RangeInclusive<i128>>,
     ) -> Result<Result<bool>, Stop> {
-        let is_noted = bounds.is_some();
-        let current = match self.frame.own(number) {
-            Some(Own::Value(value)) => value.clone(),
-            Some(Own::Delta(_)) => self.read(number)?,
-            None => self.read_below(number, is_noted)?,
+        let own = self.frame.own(number).cloned();
+        let is_below_unread = !matches!(own, Some(Own::Value(_)));
+        if is_below_unread && bounds.is_some() {
+            self.read_below(number, true)?;
+        }
+        let current = match &own {
+            Some(Own::Value(value)) => decode_cell(value.as_deref()),
+            Some(Own::Added(total)) => Ok(*total),
+            Some(Own::Delta(_)) => decode_cell(self.read(number)?.as_deref()),
+            None => decode_cell(self.read_below(number, false)?.as_deref()),
         };
-        let total = decode_cell(current.as_deref()).map(|current| current.checked_add(delta));
-        let total = match (total, bounds) {
-            (Ok(Some(total)), bounds) if bounds.is_none_or(|bounds| bounds.contains(&total)) => {
-                total
-            }
+        let total = match (current.map(|current| current.checked_add(delta)), bounds) {
+            (Ok(Some(total)), None) => total,
+            (Ok(Some(total)), Some(bounds)) if bounds.contains(&total) => total,
             (Ok(_), Some(_)) => return Ok(Ok(false)),
             (refused, _) => {
-                // The refusal tells something of the value.
-                if self.frame.own(number).is_none() {
+                if is_below_unread {
+                    // The refusal tells something of the value.
                     self.read_below(number, true)?;
                 }
                 return Ok(Err(refused.err().unwrap_or_else(|| {
@@ -201,10 +239,12 @@ impl State<'_> {
                 })));
             }
         };
-        let written = self
-            .frame
-            .write(number, Own::Value(Some(encode_cell(total))));
-        Ok(written.map(|()| true))
+        let sum = if is_below_unread {
+            Own::Added(total)
+        } else {
+            Own::Value(Some(encode_cell(total)))
+        };
+        Ok(self.frame.write(number, sum).map(|()| true))
     }
 
     fn add(
@@ -213,7 +253,76 @@ impl State<'_> {
         delta: i128,
         bounds: Option<&RangeInclusive<i128>>,
     ) -> Result<Result<bool>, Stop> {
-        self.add_exactly(number, delta, bounds)
+        let before = match self.frame.own(number) {
+            Some(Own::Value(_) | Own::Added(_)) => None,
+            Some(Own::Delta(sum)) => Some(*sum),
+            None => Some(0),
+        };
+        let is_read = self
+            .frame
+            .captured(number)
+            .is_some_and(|read| read.seen != Seen::BOUNDED);
+        match before {
+            Some(before) if !self.is_exact() && !is_read => {
+                // With all below decided, its answer is known.
+                let sum = before.checked_add(delta).ok_or(Stop::Stale)?;
+                match bounds {
+                    Some(bounds) => self.try_add_ahead(number, sum, bounds),
+                    None => self.add_ahead(number, sum),
+                }
+            }
+            _ => self.add_exactly(number, delta, bounds),
+        }
+    }
+
+    /// Adds without knowing what lies below. `sum` is all that the run adds.
+    fn add_ahead(&mut self, number: u32, sum: i128) -> Result<Result<bool>, Stop> {
+        let bounded = self.frame.bounded_mut(number).ok_or(Stop::Stale)?;
+        bounded.allowed.inside(sum, &(i128::MIN..=i128::MAX));
+        if bounded
+            .value
+            .is_some_and(|value| !bounded.allowed.contains(value))
+        {
+            return Err(Stop::Stale);
+        }
+        Ok(self.frame.write(number, Own::Delta(sum)).map(|()| true))
+    }
+
+    /// Adds if that is within bounds, and relies on that answer only.
+    fn try_add_ahead(
+        &mut self,
+        number: u32,
+        sum: i128,
+        bounds: &RangeInclusive<i128>,
+    ) -> Result<Result<bool>, Stop> {
+        let told = self.frame.bounded(number).and_then(|bounded| bounded.value);
+        let value = match told {
+            Some(value) => value,
+            None => {
+                let below = self.read_below(number, false)?;
+                decode_cell(below.as_deref()).map_err(|_| Stop::Stale)?
+            }
+        };
+        if self.frame.captured(number).is_none() {
+            self.frame.capture(number, Captured::BOUNDED)?;
+        }
+        let bounded = self.frame.bounded_mut(number).ok_or(Stop::Stale)?;
+        bounded.value = Some(value);
+        let is_inside = value
+            .checked_add(sum)
+            .is_some_and(|total| bounds.contains(&total));
+        if is_inside {
+            bounded.allowed.inside(sum, bounds);
+        } else if !bounds.is_empty() {
+            bounded.allowed.outside(value, sum, bounds);
+        }
+        if !bounded.allowed.contains(value) {
+            return Err(Stop::Stale);
+        }
+        if !is_inside {
+            return Ok(Ok(false));
+        }
+        Ok(self.frame.write(number, Own::Delta(sum)).map(|()| true))
     }
 }
 
@@ -451,6 +560,13 @@ impl State<'_> {
                     }
                 }
             }
+            Below::Parallel(view) => {
+                let slots = missing
+                    .iter()
+                    .map(|(number, _)| Ok(self.frame.slot(*number)?.location));
+                let locations = slots.collect::<Result<Vec<_>>>()?;
+                view.memory.fetch(&locations);
+            }
         }
         Ok(())
     }
@@ -485,6 +601,10 @@ impl State<'_> {
                 };
                 (below.base.range(&range), Overlay::Fixed(Fixed::new(over)))
             }
+            Below::Parallel(view) => {
+                view.memory.open_index();
+                (view.memory.base.range(&range), Overlay::versions(view, own))
+            }
         };
         Ok(BlockIter::new(
             stored,
@@ -492,7 +612,7 @@ impl State<'_> {
             &range,
             shared,
             number,
-            Arc::clone(self.halted),
+            Arc::clone(self.halt),
         ))
     }
 }

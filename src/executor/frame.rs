@@ -42,6 +42,8 @@ pub(super) struct Slot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Own {
     Value(Option<Value>),
+    /// The sum of what lies below, which the run did not read, and what it added.
+    Added(i128),
     /// To be added to whatever lies below.
     Delta(i128),
 }
@@ -50,7 +52,7 @@ impl Own {
     fn size_bytes(&self) -> usize {
         match self {
             Self::Value(value) => value.as_ref().map_or(0, Value::len),
-            Self::Delta(_) => 16,
+            Self::Added(_) | Self::Delta(_) => 16,
         }
     }
 }
@@ -91,6 +93,24 @@ impl Seen {
 pub(super) struct Captured {
     pub(super) seen: Seen,
     pub(super) value: Option<Value>,
+    /// The base could not be read: there is no value.
+    pub(super) is_failed: bool,
+}
+
+impl Captured {
+    /// The base was asked, and could not be read.
+    pub(super) const FAILED: Self = Self {
+        seen: Seen::BASE,
+        value: None,
+        is_failed: true,
+    };
+
+    /// Only answers about the value were given.
+    pub(super) const BOUNDED: Self = Self {
+        seen: Seen::BOUNDED,
+        value: None,
+        is_failed: false,
+    };
 }
 
 /// What the run was told of an integer cell that it did not read.
@@ -345,7 +365,7 @@ impl Frame {
     }
 
     /// The slots that the run has written, in the order in which it first came to them.
-    pub(super) fn written(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn written(&self) -> impl Iterator<Item = u32> + '_ {
         let first = self.writes.iter().filter(|write| write.previous == NONE);
         first.map(|write| write.slot)
     }
@@ -368,8 +388,13 @@ impl Frame {
         }
     }
 
-    /// What is known of a cell that was not read, to be narrowed.
-    pub(super) fn bounded(&mut self, number: u32) -> Option<&mut Bounded> {
+    /// What the run was told of a cell that it did not read.
+    pub(super) fn bounded(&self, number: u32) -> Option<&Bounded> {
+        self.bounds.iter().find(|bounded| bounded.slot == number)
+    }
+
+    /// The same, to be narrowed.
+    pub(super) fn bounded_mut(&mut self, number: u32) -> Option<&mut Bounded> {
         let found = self
             .bounds
             .iter()

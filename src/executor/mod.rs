@@ -11,11 +11,14 @@ mod counter;
 mod frame;
 mod iter;
 mod ledger;
+mod memory;
 mod merge;
 mod outcome;
+mod parallel;
 mod pool;
 mod ranges;
 mod run;
+mod schedule;
 mod serial;
 mod stop;
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -36,7 +39,7 @@ pub use outcome::{
 use std::time::Instant;
 
 use self::{
-    block::Block,
+    block::{Block, difference},
     pool::{Job, Pool},
 };
 use crate::{
@@ -156,8 +159,26 @@ impl BlockExecutor {
         if txns.is_empty() {
             return Ok(BlockOutput::empty());
         }
-        let block = Block::new(&self.config, base, txns, hints, Arc::new(f));
-        self.run(&block, deadline)
+        let f = Arc::new(f);
+        let run = |config: &BlockExecutorConfig, base, hints| {
+            let config = Arc::new(config.clone());
+            self.run(&Block::new(&config, self.pool.shared(), base, Arc::clone(&txns), hints, Arc::clone(&f)), deadline)
+        };
+        if self.config.mode != Mode::Verify {
+            return run(&self.config, base, hints);
+        }
+        let mut config = BlockExecutorConfig::clone(&self.config);
+        config.adaptive = false;
+        let parallel = run(&config, Arc::clone(&base), hints);
+        config.mode = Mode::Serial;
+        let serial = run(&config, base, Vec::new());
+        match difference(&parallel, &serial) {
+            None => parallel,
+            Some(what) => {
+                let what = what.to_owned();
+                Err(BlockError::new(BlockFailure::Diverged { what }, BlockOutput::empty()))
+            }
+        }
     }
 
     fn run<T, O, F>(
@@ -177,10 +198,7 @@ impl BlockExecutor {
         outcome.unwrap_or_else(|| {
             pool.withdraw(&job);
             pool.give_up();
-            Err(BlockError::new(
-                BlockFailure::Deadline,
-                BlockOutput::empty(),
-            ))
+            Err(BlockError::new(BlockFailure::Deadline, BlockOutput::empty()))
         })
     }
 

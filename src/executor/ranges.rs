@@ -43,6 +43,14 @@ pub(super) struct SeenRow {
     pub(super) value: Option<crate::storage::Value>,
 }
 
+impl SeenRow {
+    /// Whether a transaction that met the one would do the same with the other.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let is_same_write = self.seen == other.seen && self.seen != super::frame::Seen::FOLDED;
+        self.location == other.location && (is_same_write || self.value == other.value)
+    }
+}
+
 impl RangeRead {
     pub(super) fn new(range: KeyRange) -> Self {
         Self {
@@ -55,14 +63,23 @@ impl RangeRead {
         }
     }
 
-    /// One end has come to this row, or to its end.
-    pub(super) fn extend(&mut self, row: Option<&Key>, end: End) {
+    /// One end has come to this row, or to its end, and met rows above the base.
+    pub(super) fn extend(&mut self, row: Option<&Key>, end: End, seen: Vec<SeenRow>) {
+        match end {
+            End::Front => self.front.extend(seen),
+            End::Back => self.back.extend(seen),
+        }
         match (row, end) {
             (Some(key), End::Front) => self.first = Some(key.clone()),
             (Some(key), End::Back) => self.last = Some(key.clone()),
             // Each end has come as far as the other.
             (None, _) => self.is_whole = true,
         }
+    }
+
+    /// Whether all of the range was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// The part that was read from the front, and that from the back; the first is all where the ends

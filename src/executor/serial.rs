@@ -8,18 +8,20 @@ use super::{
     base::BlockBase,
     changes::ChangeSet,
     context::{Below as ContextBelow, BlockContext, State},
+    counter::encode_cell,
     frame::{Frame, NONE, Own, Slot},
     ledger::Ledger,
     merge::Rows,
     outcome::{ExecutionStatus, TxnIndex},
     ranges,
     run::run,
+    schedule::Halt,
     stop::Stop,
 };
 use crate::{
     error::Result,
     storage::{Key, Value},
-    sync::{Arc, AtomicBool},
+    sync::Arc,
 };
 
 /// What lies below a run.
@@ -66,7 +68,7 @@ pub(super) struct Serial {
     frame: Frame,
     below: Below,
     part: Part,
-    halted: Arc<AtomicBool>,
+    halt: Arc<Halt>,
     operations_limit: u64,
     /// Transactions that in parallel would have run beside one whose writes they read.
     pub(super) near: u64,
@@ -75,7 +77,7 @@ pub(super) struct Serial {
 impl Serial {
     pub(super) fn new(
         base: Arc<dyn BlockBase>,
-        halted: Arc<AtomicBool>,
+        halt: Arc<Halt>,
         operations_limit: u64,
         reach: u32,
     ) -> Self {
@@ -89,7 +91,7 @@ impl Serial {
                 is_near: false,
             },
             part: Part::default(),
-            halted,
+            halt,
             operations_limit,
             near: 0,
         }
@@ -130,7 +132,7 @@ impl Serial {
         let state = State {
             frame: &mut self.frame,
             below: ContextBelow::Serial(&mut self.below),
-            halted: &self.halted,
+            halt: &self.halt,
             operations_left: self.operations_limit,
             charged: 0,
             stop: None,
@@ -159,8 +161,12 @@ impl Serial {
     fn apply(&mut self, index: TxnIndex) {
         let ordered = &mut self.below.ordered;
         self.frame.settle(|slot, own| {
-            // With everything below decided, there are no deltas.
-            let Own::Value(value) = own else { return };
+            let value = match own {
+                Own::Value(value) => value,
+                Own::Added(total) => Some(encode_cell(total)),
+                // With everything below decided, there are none.
+                Own::Delta(_) => return,
+            };
             if let Some(ordered) = ordered {
                 ordered.insert(slot.key.clone(), value.clone());
             }

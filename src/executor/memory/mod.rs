@@ -1,0 +1,532 @@
+//! [`Memory`]: what the transactions of a block have written, version by version, over the base.
+//!
+//! A key gets a location when it is first touched; from then on it is known by a number. A location holds
+//! the base's value, which all workers share, and a chain of what transactions wrote, each seen by those
+//! above it only.
+//!
+//! **Invariants:**
+//! - a location never moves and never goes; full keys are compared, hashes only find the place;
+//! - once ranges are read, a key is in the index before its first entry is in its chain: whoever sees
+//!   the entry by its key finds it in a range.
+
+mod chain;
+mod table;
+
+use std::{collections::BTreeMap, hash::BuildHasher, ops::Bound, sync::OnceLock};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use self::{
+    chain::{Chain, Found},
+    table::Table,
+};
+use super::{
+    base::BlockBase,
+    changes::ChangeSet,
+    counter::{Allowed, decode_cell, encode_cell},
+    frame::{Captured, NONE, Own, Seen, Slot},
+    merge::End,
+    ranges::{RangeRead, SeenRow},
+    stop::Stop,
+};
+use crate::{
+    error::{Error, Result},
+    storage::{Key, KeyRange, Value},
+    sync::{Arc, AtomicBool, CachePadded, Ordering, RwLock},
+};
+
+/// Locks of the table of keys.
+const SHARDS: usize = 64;
+
+pub(super) struct Memory {
+    pub(super) base: Arc<dyn BlockBase>,
+    hasher: DefaultHashBuilder,
+    shards: Box<[CachePadded<RwLock<Shard>>]>,
+    locations: Table<Location>,
+    /// The keys that were written, in order, once a range was asked for.
+    index: RwLock<Option<BTreeMap<Key, u32>>>,
+}
+
+#[derive(Default)]
+struct Shard(HashTable<Place>);
+
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u64,
+    location: u32,
+}
+
+struct Location {
+    key: Key,
+    base: OnceLock<Option<Value>>,
+    /// Set before the first entry is put in: mostly there is none.
+    is_written: AtomicBool,
+    is_indexed: AtomicBool,
+    chain: RwLock<Chain>,
+}
+
+/// What a run relies on, and where it wrote.
+#[derive(Debug, Default)]
+pub(super) struct Reliance {
+    pub(super) points: Vec<(u32, Captured)>,
+    pub(super) bounds: Vec<(u32, Allowed)>,
+    pub(super) ranges: Vec<RangeRead>,
+    /// Every location that it wrote, in order of first touch.
+    pub(super) written: Vec<u32>,
+    /// Those of them that it only added to.
+    pub(super) deltas: Vec<u32>,
+}
+
+/// What one run sees of the memory.
+pub(super) struct View<'a> {
+    pub(super) memory: &'a Arc<Memory>,
+    pub(super) txn: u32,
+    /// Whether everything below it is committed.
+    pub(super) is_exact: bool,
+}
+
+/// Values up to this size are copied for each worker, so that workers do not write to a count that they
+/// share whenever they read.
+const COPIED_MAX_BYTES: usize = 256;
+
+impl View<'_> {
+    /// Reads what lies below the run.
+    pub(super) fn read(&self, slot: &mut Slot) -> Result<Captured, Stop> {
+        if let Some(captured) = self.memory.read(slot.location, self.txn)? {
+            return Ok(captured);
+        }
+        if !slot.is_known {
+            let value = self.memory.base_of(slot.location)?.as_ref();
+            slot.current = value.map(|value| {
+                if value.len() <= COPIED_MAX_BYTES {
+                    Value::copy_from_slice(value)
+                } else {
+                    value.clone()
+                }
+            });
+            slot.is_known = true;
+        }
+        Ok(Captured {
+            seen: Seen::BASE,
+            value: slot.current.clone(),
+            is_failed: false,
+        })
+    }
+}
+
+/// A row above the base.
+pub(super) struct Row {
+    pub(super) key: Key,
+    pub(super) seen: SeenRow,
+}
+
+fn no_location() -> Error {
+    Error::corrupt("the executor's memory", "a location is missing")
+}
+
+impl Memory {
+    pub(super) fn new(base: Arc<dyn BlockBase>) -> Self {
+        Self {
+            base,
+            hasher: DefaultHashBuilder::default(),
+            shards: std::iter::repeat_with(CachePadded::default)
+                .take(SHARDS)
+                .collect(),
+            locations: Table::new(),
+            index: RwLock::default(),
+        }
+    }
+
+    pub(super) fn hasher(&self) -> DefaultHashBuilder {
+        self.hasher.clone()
+    }
+
+    fn location(&self, number: u32) -> Result<&Location, Stop> {
+        self.locations
+            .get(number)
+            .ok_or_else(|| Stop::Storage(no_location()))
+    }
+
+    /// The location of a key, made where there is none.
+    pub(super) fn locate(&self, hash: u64, key: &[u8]) -> (Key, u32) {
+        debug_assert_eq!(
+            hash,
+            self.hasher.hash_one(key),
+            "frames hash as the memory does"
+        );
+        let shard = usize::try_from(hash >> 32).unwrap_or(0) % SHARDS;
+        let Some(shard) = self.shards.get(shard) else {
+            return (Key::copy_from_slice(key), NONE);
+        };
+        if let Some(found) = self.find(&shard.read(), hash, key) {
+            return found;
+        }
+        let mut places = shard.write();
+        if let Some(found) = self.find(&places, hash, key) {
+            return found;
+        }
+        let key = Key::copy_from_slice(key);
+        let pushed = self.locations.push(Location {
+            key: key.clone(),
+            base: OnceLock::new(),
+            is_written: AtomicBool::new(false),
+            is_indexed: AtomicBool::new(false),
+            chain: RwLock::default(),
+        });
+        let Some(location) = pushed else {
+            return (key, NONE);
+        };
+        places
+            .0
+            .insert_unique(hash, Place { hash, location }, |place| place.hash);
+        (key, location)
+    }
+
+    fn find(&self, shard: &Shard, hash: u64, key: &[u8]) -> Option<(Key, u32)> {
+        let is_it = |place: &Place| {
+            place.hash == hash
+                && self
+                    .locations
+                    .get(place.location)
+                    .is_some_and(|location| location.key == key)
+        };
+        let place = shard.0.find(hash, is_it)?;
+        let location = self.locations.get(place.location)?;
+        Some((location.key.clone(), place.location))
+    }
+
+    /// The base's value.
+    pub(super) fn base_of(&self, number: u32) -> Result<&Option<Value>, Stop> {
+        let location = self.location(number)?;
+        if let Some(value) = location.base.get() {
+            return Ok(value);
+        }
+        // Two workers may both read it; nobody waits for the other.
+        let value = self.base.get(&location.key)?;
+        Ok(location.base.get_or_init(|| value))
+    }
+
+    /// Fetches base values that nobody has read yet. What cannot be read is left to whoever needs it.
+    /// Returns how many.
+    pub(super) fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
+        let numbers = keys.map(|key| self.locate(self.hasher.hash_one(key), key).1);
+        let numbers: Vec<_> = numbers.collect();
+        self.fetch(&numbers)
+    }
+
+    /// The same for locations.
+    pub(super) fn fetch(&self, numbers: &[u32]) -> u64 {
+        let locations = numbers
+            .iter()
+            .filter_map(|number| self.locations.get(*number));
+        let missing: Vec<_> = locations
+            .filter(|location| location.base.get().is_none())
+            .collect();
+        if missing.is_empty() {
+            return 0;
+        }
+        let keys: Vec<&[u8]> = missing.iter().map(|location| &*location.key).collect();
+        let Ok(values) = self.base.multi_get(&keys) else {
+            return 0;
+        };
+        for (location, value) in missing.iter().zip(values) {
+            let _ = location.base.set(value);
+        }
+        missing.len() as u64
+    }
+
+    /// What a transaction sees of a location. `None` for the base's value.
+    pub(super) fn read(&self, number: u32, txn: u32) -> Result<Option<Captured>, Stop> {
+        let location = self.location(number)?;
+        if !location.is_written.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let chain = location.chain.read();
+        let (value, sum) = match chain.below(txn) {
+            Found::Base { sum: None } => return Ok(None),
+            Found::Value {
+                seen,
+                value,
+                sum: None,
+            } => {
+                return Ok(Some(Captured {
+                    seen,
+                    value: value.cloned(),
+                    is_failed: false,
+                }));
+            }
+            Found::Estimate(on) => return Err(Stop::Blocked(on)),
+            Found::Nonsense => return Err(Stop::Stale),
+            Found::Base { sum: Some(sum) } => (None, sum),
+            Found::Value {
+                value,
+                sum: Some(sum),
+                ..
+            } => (Some(value.cloned()), sum),
+        };
+        drop(chain);
+        let value = match &value {
+            Some(value) => value,
+            None => self.base_of(number)?,
+        };
+        let total = decode_cell(value.as_deref()).ok();
+        let total = total
+            .and_then(|value| value.checked_add(sum))
+            .ok_or(Stop::Stale)?;
+        Ok(Some(Captured {
+            seen: Seen::FOLDED,
+            value: Some(encode_cell(total)),
+            is_failed: false,
+        }))
+    }
+
+    /// Puts in what a run wrote, and takes out what only its previous one did.
+    pub(super) fn publish(
+        &self,
+        txn: u32,
+        incarnation: u32,
+        writes: impl Iterator<Item = (u32, Own)>,
+        written: &[u32],
+        previous: &[u32],
+    ) {
+        let index = self.index.read();
+        // Held while there is no index, so that none can be made between this look and the entries.
+        let gate = if index.is_some() {
+            drop(index);
+            self.enter_in_index(written);
+            None
+        } else {
+            Some(index)
+        };
+        for (number, own) in writes {
+            if let Some(location) = self.locations.get(number) {
+                location.is_written.store(true, Ordering::Release);
+                location.chain.write().put(txn, incarnation, own);
+            }
+        }
+        drop(gate);
+        for number in previous.iter().filter(|number| !written.contains(number)) {
+            if let Some(location) = self.locations.get(*number) {
+                location.chain.write().remove(txn);
+            }
+        }
+    }
+
+    fn enter_in_index(&self, written: &[u32]) {
+        let locations = written
+            .iter()
+            .filter_map(|number| Some((*number, self.locations.get(*number)?)));
+        let new = locations.filter(|(_, location)| !location.is_indexed.load(Ordering::Acquire));
+        let new: Vec<_> = new.collect();
+        if new.is_empty() {
+            return;
+        }
+        if let Some(index) = &mut *self.index.write() {
+            for (number, location) in new {
+                index.insert(location.key.clone(), number);
+                location.is_indexed.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Makes the index, if there is none: a range is going to be read.
+    pub(super) fn open_index(&self) {
+        if self.index.read().is_some() {
+            return;
+        }
+        let mut index = self.index.write();
+        if index.is_none() {
+            let mut keys = BTreeMap::new();
+            for (number, location) in (0..).zip(self.locations.iter()) {
+                let Some(location) = location else { continue };
+                if location.is_written.load(Ordering::Acquire) {
+                    keys.insert(location.key.clone(), number);
+                    location.is_indexed.store(true, Ordering::Release);
+                }
+            }
+            *index = Some(keys);
+        }
+    }
+
+    /// The first, or last, row that a transaction sees above the base, between two bounds.
+    pub(super) fn next_row(
+        &self,
+        between: (Bound<&Key>, Bound<&Key>),
+        end: End,
+        txn: u32,
+    ) -> Result<Option<Row>, Stop> {
+        let index = self.index.read();
+        let Some(index) = &*index else {
+            return Err(Stop::Storage(no_location()));
+        };
+        let mut keys = index.range::<Key, _>(between);
+        loop {
+            let next = match end {
+                End::Front => keys.next(),
+                End::Back => keys.next_back(),
+            };
+            let Some((key, number)) = next else {
+                return Ok(None);
+            };
+            if let Some(captured) = self.read(*number, txn)? {
+                return Ok(Some(Row {
+                    key: key.clone(),
+                    seen: SeenRow {
+                        location: *number,
+                        seen: captured.seen,
+                        value: captured.value,
+                    },
+                }));
+            }
+        }
+    }
+
+    /// Whether all that a run relied on is still so.
+    pub(super) fn still_holds(&self, reliance: &Reliance, txn: u32) -> bool {
+        reliance
+            .points
+            .iter()
+            .all(|(number, captured)| self.point_holds(*number, captured, txn))
+            && reliance
+                .bounds
+                .iter()
+                .all(|(number, allowed)| self.bound_holds(*number, *allowed, txn))
+            && reliance
+                .ranges
+                .iter()
+                .all(|read| self.range_holds(read, txn).unwrap_or(false))
+    }
+
+    fn point_holds(&self, number: u32, captured: &Captured, txn: u32) -> bool {
+        let Some(location) = self.locations.get(number) else {
+            return false;
+        };
+        if captured.seen == Seen::BOUNDED {
+            return true;
+        }
+        if !location.is_written.load(Ordering::Acquire) {
+            return captured.seen == Seen::BASE;
+        }
+        let chain = location.chain.read();
+        match chain.below(txn) {
+            Found::Base { sum: None } if captured.seen == Seen::BASE => return true,
+            Found::Value {
+                seen,
+                value,
+                sum: None,
+            } => {
+                // Another version of the same value is as good.
+                return seen == captured.seen
+                    || value == captured.value.as_ref() && !captured.is_failed;
+            }
+            Found::Estimate(_) | Found::Nonsense => return false,
+            _ => {}
+        }
+        drop(chain);
+        !captured.is_failed
+            && match self.read(number, txn) {
+                Ok(Some(now)) => now.value == captured.value,
+                Ok(None) => self
+                    .base_of(number)
+                    .is_ok_and(|base| *base == captured.value),
+                Err(_) => false,
+            }
+    }
+
+    fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
+        let value = match self.read(number, txn) {
+            Ok(Some(captured)) => decode_cell(captured.value.as_deref()),
+            Ok(None) => match self.base_of(number) {
+                Ok(value) => decode_cell(value.as_deref()),
+                Err(_) => return false,
+            },
+            Err(_) => return false,
+        };
+        value.is_ok_and(|value| allowed.contains(value))
+    }
+
+    fn range_holds(&self, read: &RangeRead, txn: u32) -> Result<bool, Stop> {
+        let [front, back] = read.consumed();
+        let is_whole = read.is_whole();
+        let rows_back = read.back.iter().rev();
+        if is_whole {
+            let rows = read.front.iter().chain(rows_back);
+            return front.map_or(Ok(true), |range| self.rows_hold(&range, rows, txn));
+        }
+        let front_holds = front.map_or(Ok(true), |range| {
+            self.rows_hold(&range, read.front.iter(), txn)
+        })?;
+        Ok(front_holds && back.map_or(Ok(true), |range| self.rows_hold(&range, rows_back, txn))?)
+    }
+
+    fn rows_hold<'r>(
+        &self,
+        range: &KeyRange,
+        mut rows: impl Iterator<Item = &'r SeenRow>,
+        txn: u32,
+    ) -> Result<bool, Stop> {
+        if range.is_empty() {
+            return Ok(rows.next().is_none());
+        }
+        let mut from = Bound::Included(Key::copy_from_slice(&range.start));
+        let to = range.end.as_ref().map_or(Bound::Unbounded, |end| {
+            Bound::Excluded(Key::copy_from_slice(end))
+        });
+        loop {
+            let now = self.next_row((from.as_ref(), to.as_ref()), End::Front, txn)?;
+            match (now, rows.next()) {
+                (None, None) => return Ok(true),
+                (Some(now), Some(then)) if now.seen.is_same(then) => {
+                    from = Bound::Excluded(now.key)
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Those above wait for a transaction instead of reading what it wrote.
+    pub(super) fn mark_estimates(&self, txn: u32, written: &[u32]) {
+        for location in written
+            .iter()
+            .filter_map(|number| self.locations.get(*number))
+        {
+            location.chain.write().mark_estimate(txn);
+        }
+    }
+
+    /// Puts numbers in place of what a transaction added, as it is committed. Returns whether that was
+    /// possible.
+    pub(super) fn settle(&self, txn: u32, deltas: &[u32]) -> Result<bool, Stop> {
+        for number in deltas {
+            let base = self.base_of(*number)?;
+            if !self
+                .location(*number)?
+                .chain
+                .write()
+                .settle(txn, base.as_deref())
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the transactions before `txn` leave, all of them committed.
+    pub(super) fn changes(&self, txn: u32) -> ChangeSet {
+        let written = self.locations.iter().flatten();
+        let written = written.filter(|location| location.is_written.load(Ordering::Acquire));
+        let rows = written.filter_map(|location| match location.chain.read().below(txn) {
+            Found::Value { value, .. } => Some((location.key.clone(), value.cloned())),
+            _ => None,
+        });
+        ChangeSet::new(rows.collect())
+    }
+
+    /// The keys by the numbers of their locations.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.locations
+            .iter()
+            .map(|location| location.map_or_else(Key::new, |location| location.key.clone()))
+            .collect()
+    }
+}

@@ -1,0 +1,521 @@
+//! [`Parallel`]: a part of a block that all workers share.
+//!
+//! Workers run transactions ahead of the commit head, each on what those below it have written so far. Whoever
+//! finds the transaction at the head finished checks whether all that it read is still so, now that
+//! everything below is committed, and commits it; if it is not so, or nobody runs it, it is run right there,
+//! and then nothing can make it stale. So what happened ahead of the head is only ever a proposal.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    access::Part as Accesses,
+    block::{Block, Progress},
+    context::{Below, BlockContext, Left, State},
+    counter::encode_cell,
+    frame::{Frame, Own},
+    memory::{Memory, Reliance, View},
+    outcome::ExecutionStatus,
+    pool::Job,
+    ranges,
+    run::{Ending, Ran, run},
+    schedule::{Halt, Head, Schedule},
+    stop::Stop,
+};
+use crate::{
+    error::{Error, Result},
+    storage::Key,
+    sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering},
+};
+
+/// Commits after which the window is looked at.
+const ROUND: u32 = 64;
+/// Runs ahead that are looked at by a worker that has nothing else to do.
+const LOOKED_AT: u32 = 16;
+/// Base values that are fetched together.
+pub(super) const PREFETCH_KEYS: usize = 128;
+/// Transactions that take less than this are not worth sharing out.
+pub(super) const CHEAP: Duration = Duration::from_nanos(2_500);
+
+pub(super) struct Parallel<T, O, F> {
+    block: Arc<Block<T, O, F>>,
+    memory: Arc<Memory>,
+    schedule: Schedule<Finished<O>>,
+    halt: Arc<Halt>,
+    /// The owner of the head's, and locked by it alone.
+    head: Mutex<AtHead<O>>,
+    /// What aborted runs have left in the memory, until the next run of theirs takes its place.
+    leftovers: Box<[Mutex<Vec<u32>>]>,
+    first: u32,
+    hints: Vec<Key>,
+    next_hint: AtomicU32,
+    workers: AtomicU32,
+    counts: Counts,
+}
+
+/// A run that waits to be committed.
+#[derive(Debug)]
+struct Finished<O> {
+    ending: Ending<O>,
+    charged: u64,
+    reliance: Arc<Reliance>,
+}
+
+struct AtHead<O> {
+    /// Absent once the part has ended.
+    progress: Option<Progress<O>>,
+    accesses: Accesses,
+    round: Round,
+    smallest_window: u32,
+}
+
+/// What happened since the window was looked at last.
+struct Round {
+    commits: u32,
+    stale: u32,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct Counts {
+    executions: Count,
+    aborts: Count,
+    validations: Count,
+    dependencies: Count,
+    head_runs: Count,
+    prefetched: Count,
+}
+
+#[derive(Debug)]
+struct Count(AtomicU64);
+
+impl Default for Count {
+    fn default() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
+
+impl Count {
+    fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a part ended, for the one worker that ended it.
+pub(super) struct Ended<O> {
+    pub(super) progress: Progress<O>,
+    /// Whether the rest is better run one by one.
+    pub(super) is_given_up: bool,
+}
+
+impl<T, O, F> Parallel<T, O, F>
+where
+    T: Send + Sync + 'static,
+    O: Send + 'static,
+    F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
+{
+    pub(super) fn new(
+        block: &Arc<Block<T, O, F>>,
+        mut progress: Progress<O>,
+        halt: Arc<Halt>,
+    ) -> Arc<Self> {
+        let first = progress.ledger.next();
+        let end = u32::try_from(block.txns.len()).unwrap_or(u32::MAX);
+        let config = &block.config;
+        let window = (4 * config.workers).clamp(1, config.window);
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        let hints = std::mem::take(&mut progress.hints);
+        Arc::new(Self {
+            block: Arc::clone(block),
+            memory: Arc::new(Memory::new(progress.base())),
+            schedule: Schedule::new(first, end, window),
+            halt,
+            head: Mutex::new(AtHead {
+                progress: Some(progress),
+                accesses: Accesses::default(),
+                round: Round::begin(),
+                smallest_window: window,
+            }),
+            leftovers: std::iter::repeat_with(Mutex::default)
+                .take((end - first) as usize)
+                .collect(),
+            first,
+            hints,
+            next_hint: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Works until the part has ended. Returns it to whoever ended it.
+    pub(super) fn take_part(&self) -> Option<Ended<O>> {
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let mut frame = Frame::with_hasher(self.memory.hasher());
+        if number == 1 {
+            // One of them reads ahead of all.
+            while !self.halt.is_set() && self.prefetch() {}
+        }
+        let mut handed = None;
+        while !self.halt.is_set() {
+            if let Some(ended) = self.commit_ready(&mut frame, &mut handed) {
+                return Some(ended);
+            }
+            let next = handed
+                .take()
+                .and_then(|index| self.schedule.claim_at(index));
+            if let Some((index, incarnation)) = next.or_else(|| self.schedule.claim()) {
+                handed = self.run_ahead(&mut frame, index, incarnation);
+            } else if !self.prefetch() && !self.abort_stale(&mut frame, &mut handed) {
+                self.schedule.sleep(&self.halt);
+            }
+        }
+        None
+    }
+
+    /// Fetches some base values ahead. Returns whether there were any to fetch.
+    fn prefetch(&self) -> bool {
+        let chunk = self.next_hint.load(Ordering::Relaxed) as usize;
+        if chunk >= self.hints.len().div_ceil(PREFETCH_KEYS) {
+            return false;
+        }
+        let chunk = self.next_hint.fetch_add(1, Ordering::Relaxed) as usize;
+        let Some(keys) = self.hints.chunks(PREFETCH_KEYS).nth(chunk) else {
+            return false;
+        };
+        self.counts
+            .prefetched
+            .add(self.memory.prefetch(keys.iter().map(|key| &**key)));
+        true
+    }
+
+    fn run(&self, frame: &mut Frame, index: u32, is_exact: bool) -> (Ran<O>, Left) {
+        frame.begin();
+        self.counts.executions.add(1);
+        let Some(txn) = self.block.txns.get(index as usize) else {
+            let left = Left {
+                stop: None,
+                charged: 0,
+                ranges: Vec::new(),
+            };
+            return (Err(Stop::Halted), left);
+        };
+        let state = State {
+            frame,
+            below: Below::Parallel(View {
+                memory: &self.memory,
+                txn: index,
+                is_exact,
+            }),
+            halt: &self.halt,
+            operations_left: self.block.config.operations_limit,
+            charged: 0,
+            stop: None,
+            ranges: None,
+        };
+        run(BlockContext::new(state, index), txn, &*self.block.f)
+    }
+
+    /// Runs a transaction ahead of the head. Returns one that waited for it.
+    fn run_ahead(&self, frame: &mut Frame, index: u32, mut incarnation: u32) -> Option<u32> {
+        loop {
+            let (ran, left) = self.run(frame, index, false);
+            match ran {
+                Ok(ending) => {
+                    let finished = self.publish(frame, index, incarnation, ending, left);
+                    return self.schedule.finish(index, finished);
+                }
+                Err(Stop::Blocked(on)) => {
+                    self.counts.dependencies.add(1);
+                    if self.schedule.wait_for(index, on) {
+                        return None;
+                    }
+                    incarnation = self.schedule.next_incarnation(index);
+                }
+                Err(Stop::Halted) => return None,
+                Err(_) => {
+                    self.schedule.defer(index);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Puts what a run wrote into the memory, in place of what the previous one did.
+    fn publish(
+        &self,
+        frame: &mut Frame,
+        index: u32,
+        incarnation: u32,
+        ending: Ending<O>,
+        left: Left,
+    ) -> Finished<O> {
+        if !ending.keeps_writes() {
+            frame.drop_writes();
+        }
+        let location =
+            |frame: &Frame, slot| frame.slot(slot).map_or(u32::MAX, |slot| slot.location);
+        let captured = frame.reads.iter().zip(&frame.captured);
+        let mut reliance = Reliance {
+            points: captured
+                .map(|(slot, read)| (location(frame, *slot), read.clone()))
+                .collect(),
+            bounds: frame
+                .bounds
+                .iter()
+                .map(|bounded| (location(frame, bounded.slot), bounded.allowed))
+                .collect(),
+            ranges: left.ranges,
+            written: frame.written().map(|slot| location(frame, slot)).collect(),
+            deltas: Vec::new(),
+        };
+        let mut writes = Vec::with_capacity(reliance.written.len());
+        frame.settle(|slot, own| {
+            let own = match own {
+                Own::Added(total) => Own::Value(Some(encode_cell(total))),
+                Own::Delta(_) => {
+                    reliance.deltas.push(slot.location);
+                    own
+                }
+                Own::Value(_) => own,
+            };
+            writes.push((slot.location, own));
+        });
+        let previous = if incarnation == 0 {
+            Vec::new()
+        } else {
+            self.take_leftovers(index)
+        };
+        let writes = writes.into_iter();
+        self.memory
+            .publish(index, incarnation, writes, &reliance.written, &previous);
+        Finished {
+            ending,
+            charged: left.charged,
+            reliance: Arc::new(reliance),
+        }
+    }
+
+    fn take_leftovers(&self, index: u32) -> Vec<u32> {
+        let left = self.leftovers.get((index - self.first) as usize);
+        left.map(|left| std::mem::take(&mut *left.lock()))
+            .unwrap_or_default()
+    }
+
+    /// A run was stale: what it wrote waits for the next.
+    fn leave(&self, index: u32, reliance: &Reliance) {
+        self.counts.aborts.add(1);
+        self.memory.mark_estimates(index, &reliance.written);
+        if let Some(left) = self.leftovers.get((index - self.first) as usize) {
+            left.lock().clone_from(&reliance.written);
+        }
+    }
+
+    /// Looks for a run ahead that is stale already, and runs it again. Returns whether there was one.
+    fn abort_stale(&self, frame: &mut Frame, handed: &mut Option<u32>) -> bool {
+        let head = self.schedule.committed();
+        for index in head + 1..head.saturating_add(LOOKED_AT) {
+            // Below one that has not run yet, much can still come.
+            let reliance = |finished: &Finished<O>| Arc::clone(&finished.reliance);
+            let Some((incarnation, reliance)) = self.schedule.look(index, reliance) else {
+                return false;
+            };
+            self.counts.validations.add(1);
+            if !self.memory.still_holds(&reliance, index)
+                && let Some(finished) = self.schedule.abort(index, incarnation)
+            {
+                self.leave(index, &finished.reliance);
+                *handed = self.run_ahead(frame, index, incarnation + 1);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Commits what can be committed, as long as nobody else does. Returns the part to whoever ends it.
+    fn commit_ready(&self, frame: &mut Frame, handed: &mut Option<u32>) -> Option<Ended<O>> {
+        while self.schedule.try_take_head() {
+            if let Some(ended) = self.commit_at_head(frame, handed) {
+                // The head stays taken: there is nothing more to commit.
+                return Some(ended);
+            }
+            self.schedule.release_head();
+            self.schedule.wake(&self.halt);
+        }
+        None
+    }
+
+    fn commit_at_head(&self, frame: &mut Frame, handed: &mut Option<u32>) -> Option<Ended<O>> {
+        let mut at_head = self.head.lock();
+        loop {
+            if self.halt.is_set() {
+                return None;
+            }
+            let (index, found) = self.schedule.at_head()?;
+            let finished = match found {
+                Head::Busy => return None,
+                Head::Finished { run, .. } => {
+                    self.counts.validations.add(1);
+                    if self.is_valid(&run, index) {
+                        run
+                    } else {
+                        at_head.round.stale += 1;
+                        self.leave(index, &run.reliance);
+                        let incarnation = self.schedule.next_incarnation(index);
+                        self.run_at_head(frame, index, incarnation)?
+                    }
+                }
+                Head::Claimed { incarnation } => self.run_at_head(frame, index, incarnation)?,
+            };
+            if let Some(other) = handed.take() {
+                self.schedule.hand_back(other);
+            }
+            let goes_on = self.commit(&mut at_head, index, finished, handed);
+            let is_last = index as usize + 1 == self.block.txns.len();
+            let is_given_up = goes_on && !is_last && self.look_at_round(&mut at_head);
+            if !goes_on || is_last || is_given_up {
+                return self.end(&mut at_head, is_given_up);
+            }
+        }
+    }
+
+    /// Whether a run is what it would be now, with everything below it committed.
+    fn is_valid(&self, run: &Finished<O>, index: u32) -> bool {
+        self.memory.still_holds(&run.reliance, index)
+            && (run.reliance.deltas.is_empty()
+                || self
+                    .memory
+                    .settle(index, &run.reliance.deltas)
+                    .unwrap_or(false))
+    }
+
+    /// Runs the transaction at the head: nothing can make it stale. `None` where the part was halted.
+    fn run_at_head(&self, frame: &mut Frame, index: u32, incarnation: u32) -> Option<Finished<O>> {
+        self.counts.head_runs.add(1);
+        let (ran, left) = self.run(frame, index, true);
+        let ending = match ran {
+            Ok(ending) => ending,
+            Err(Stop::Halted) => return None,
+            Err(_) => Ending::Failed(Error::corrupt(
+                "the executor's memory",
+                "what is committed waits for something",
+            )),
+        };
+        Some(self.publish(frame, index, incarnation, ending, left))
+    }
+
+    /// Decides about the transaction at the head. Returns whether the block goes on.
+    fn commit(
+        &self,
+        at_head: &mut AtHead<O>,
+        index: u32,
+        finished: Finished<O>,
+        handed: &mut Option<u32>,
+    ) -> bool {
+        let Finished {
+            ending,
+            charged,
+            reliance,
+        } = finished;
+        let Some(progress) = &mut at_head.progress else {
+            return false;
+        };
+        let decision = progress.ledger.decide(ending, charged);
+        if decision.is_committed {
+            let written = if decision.keeps_writes {
+                reliance.written.as_slice()
+            } else {
+                &[]
+            };
+            at_head.accesses.push(
+                reliance.points.iter().map(|(location, _)| *location),
+                written.iter().copied(),
+                ranges::consumed(&reliance.ranges),
+            );
+            *handed = self.schedule.commit(index);
+        }
+        decision.goes_on
+    }
+
+    /// Moves the window with the share of runs that were in vain. Returns whether it is better to go on
+    /// one by one.
+    fn look_at_round(&self, at_head: &mut AtHead<O>) -> bool {
+        at_head.round.commits += 1;
+        if at_head.round.commits < ROUND {
+            return false;
+        }
+        let Round { stale, began, .. } = std::mem::replace(&mut at_head.round, Round::begin());
+        let window = self.schedule.window();
+        let largest = u32::try_from(self.block.config.window).unwrap_or(u32::MAX);
+        if stale > ROUND / 2 {
+            self.schedule.set_window((window / 2).max(1));
+        } else if stale < ROUND / 8 {
+            self.schedule
+                .set_window(window.saturating_mul(2).min(largest));
+        }
+        at_head.smallest_window = at_head.smallest_window.min(self.schedule.window());
+        self.block.config.adaptive && (stale > ROUND / 2 || began.elapsed() < CHEAP * ROUND / 2)
+    }
+
+    fn end(&self, at_head: &mut AtHead<O>, is_given_up: bool) -> Option<Ended<O>> {
+        self.halt.set();
+        let mut progress = at_head.progress.take()?;
+        let mut accesses = std::mem::take(&mut at_head.accesses);
+        accesses.set_keys(self.memory.keys());
+        progress.add(self.memory.changes(self.schedule.committed()), accesses);
+        let stats = &mut progress.stats;
+        stats.parallel += u64::from(self.schedule.committed() - self.first);
+        stats.executions += self.counts.executions.get();
+        stats.aborts += self.counts.aborts.get();
+        stats.validations += self.counts.validations.get();
+        stats.dependencies += self.counts.dependencies.get();
+        stats.head_runs += self.counts.head_runs.get();
+        stats.prefetched += self.counts.prefetched.get();
+        stats.workers = stats
+            .workers
+            .max(u64::from(self.workers.load(Ordering::Relaxed)));
+        let smallest = u64::from(at_head.smallest_window);
+        stats.smallest_window = match stats.smallest_window {
+            0 => smallest,
+            other => other.min(smallest),
+        };
+        Some(Ended {
+            progress,
+            is_given_up,
+        })
+    }
+}
+
+impl Round {
+    fn begin() -> Self {
+        Self {
+            commits: 0,
+            stale: 0,
+            began: Instant::now(),
+        }
+    }
+}
+
+impl<T, O, F> Job for Parallel<T, O, F>
+where
+    T: Send + Sync + 'static,
+    O: Send + 'static,
+    F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
+{
+    fn work(self: Arc<Self>) {
+        if let Some(ended) = self.take_part() {
+            self.block.go_on(ended);
+        }
+    }
+
+    fn fail(&self) {
+        self.halt.set();
+        self.block.fail();
+    }
+
+    fn is_over(&self) -> bool {
+        self.halt.is_set()
+    }
+}
