@@ -477,7 +477,7 @@ impl Memory {
             match (now, rows.next()) {
                 (None, None) => return Ok(true),
                 (Some(now), Some(then)) if now.seen.is_same(then) => {
-                    from = Bound::Excluded(now.key)
+                    from = Bound::Excluded(now.key);
                 }
                 _ => return Ok(false),
             }

@@ -42,9 +42,9 @@ impl Idle {
     }
 
     /// Sleeps until somebody is woken.
-    pub(in crate::executor) fn sleep(&self, ticket: Ticket) {
+    pub(in crate::executor) fn sleep(&self, Ticket(before): Ticket) {
         let mut wakes = self.wakes.lock();
-        while *wakes == ticket.0 {
+        while *wakes == before {
             wakes = self.wake.wait(wakes);
         }
         drop(wakes);
