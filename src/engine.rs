@@ -85,6 +85,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// The newest timestamp that can be read.
     pub fn visible(&self) -> Timestamp {
         self.store.clock.visible()

@@ -36,6 +36,7 @@
 )]
 
 mod backend;
+mod blocks;
 pub mod codec;
 mod config;
 mod engine;
@@ -52,13 +53,14 @@ mod sync;
 mod timestamp;
 mod transaction;
 
+pub use blocks::{Block, BlockInput};
 pub use config::{Durability, MemoryConfig, RocksDBConfig, TimestampSource};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{
     AccessSets, BaseRows, BlockBase, BlockContext, BlockEnd, BlockError, BlockExecutor,
     BlockExecutorConfig, BlockFailure, BlockIter, BlockOutput, BlockOverlay, BlockSavepoint,
-    BlockStats, ChangeSet, ExecutionStatus, Mode, TxnAccess, TxnIndex, TxnOutcome, decode_cell,
+    BlockStats, ChangeSet, ExecutionStatus, Mode, RunningBlock, TxnAccess, TxnIndex, TxnOutcome, decode_cell,
     encode_cell,
 };
 pub use prune_rule::PruneRule;

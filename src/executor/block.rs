@@ -140,6 +140,18 @@ where
         }
     }
 
+    /// Stops the block where nobody has waited for it. Returns whether it was still under way.
+    pub(super) fn stop(&self) -> bool {
+        let mut told = self.told.lock();
+        let is_under_way = matches!(*told, Told::Nothing);
+        if is_under_way {
+            *told = Told::Gone;
+            drop(told);
+            self.halt();
+        }
+        is_under_way
+    }
+
     /// Stops whatever is under way.
     fn halt(&self) {
         self.is_over.store(true, Ordering::Release);

@@ -18,6 +18,7 @@ mod parallel;
 mod pool;
 mod ranges;
 mod run;
+mod running;
 mod schedule;
 mod serial;
 mod stop;
@@ -35,13 +36,9 @@ pub use outcome::{
     BlockEnd, BlockError, BlockFailure, BlockOutput, BlockStats, ExecutionStatus, TxnIndex,
     TxnOutcome,
 };
+pub use running::RunningBlock;
 
-use std::time::Instant;
-
-use self::{
-    block::{Block, difference},
-    pool::{Job, Pool},
-};
+use self::pool::Pool;
 use crate::{
     error::{Error, Result},
     limits::BLOCK_MAX_TXNS,
@@ -150,56 +147,45 @@ impl BlockExecutor {
         O: PartialEq + Send + 'static,
         F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
     {
-        let txns = txns.into();
-        self.check(txns.len()).map_err(BlockError::refused)?;
-        let deadline = self
-            .config
-            .deadline
-            .and_then(|time| Instant::now().checked_add(time));
-        if txns.is_empty() {
-            return Ok(BlockOutput::empty());
-        }
-        let f = Arc::new(f);
-        let run = |config: &BlockExecutorConfig, base, hints| {
-            let config = Arc::new(config.clone());
-            self.run(&Block::new(&config, self.pool.shared(), base, Arc::clone(&txns), hints, Arc::clone(&f)), deadline)
-        };
-        if self.config.mode != Mode::Verify {
-            return run(&self.config, base, hints);
-        }
-        let mut config = BlockExecutorConfig::clone(&self.config);
-        config.adaptive = false;
-        let parallel = run(&config, Arc::clone(&base), hints);
-        config.mode = Mode::Serial;
-        let serial = run(&config, base, Vec::new());
-        match difference(&parallel, &serial) {
-            None => parallel,
-            Some(what) => {
-                let what = what.to_owned();
-                Err(BlockError::new(BlockFailure::Diverged { what }, BlockOutput::empty()))
-            }
-        }
+        self.begin(base, txns, hints, f)?.wait()
     }
 
-    fn run<T, O, F>(
+    /// Begins a block, and returns while the pool executes it: to make the block before it durable
+    /// meanwhile, say. Otherwise as [`BlockExecutor::execute_with`].
+    ///
+    /// # Errors
+    /// A [`BlockError`] for a block that cannot be begun.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{collections::BTreeMap, sync::Arc};
+    /// use sapwood::{BlockExecutor, BlockExecutorConfig, ExecutionStatus, Key, Value};
+    ///
+    /// let executor = BlockExecutor::new(BlockExecutorConfig::default())?;
+    /// let base = Arc::new(BTreeMap::<Key, Value>::new());
+    /// let running = executor.begin(base, vec![1_u8, 2], Vec::new(), |ctx, number| {
+    ///     ctx.set([*number], b"seen")?;
+    ///     Ok(ExecutionStatus::Success(()))
+    /// })?;
+    /// // something else
+    /// assert_eq!(running.wait()?.changes.len(), 2);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn begin<T, O, F>(
         &self,
-        block: &Arc<Block<T, O, F>>,
-        deadline: Option<Instant>,
-    ) -> Result<BlockOutput<O>, BlockError<O>>
+        base: Arc<dyn BlockBase>,
+        txns: impl Into<Arc<[T]>>,
+        hints: Vec<Key>,
+        f: F,
+    ) -> Result<RunningBlock<O>, BlockError<O>>
     where
         T: Send + Sync + 'static,
-        O: Send + 'static,
+        O: PartialEq + Send + 'static,
         F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
     {
-        let job: Arc<dyn Job> = Arc::<Block<T, O, F>>::clone(block);
-        let pool = self.pool.shared();
-        pool.post(&job, 1).map_err(BlockError::refused)?;
-        let outcome = block.wait(deadline);
-        outcome.unwrap_or_else(|| {
-            pool.withdraw(&job);
-            pool.give_up();
-            Err(BlockError::new(BlockFailure::Deadline, BlockOutput::empty()))
-        })
+        let txns = txns.into();
+        self.check(txns.len()).map_err(BlockError::refused)?;
+        self.begin_parts(base, txns, hints, f)
     }
 
     fn check(&self, transactions: usize) -> Result<()> {

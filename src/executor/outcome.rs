@@ -182,7 +182,7 @@ impl<O> BlockError<O> {
         }
     }
 
-    pub(super) fn refused(error: Error) -> Self {
+    pub(crate) fn refused(error: Error) -> Self {
         Self::new(BlockFailure::Refused(error), BlockOutput::empty())
     }
 

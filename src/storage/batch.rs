@@ -65,6 +65,11 @@ impl Batch {
         self.writes.is_empty()
     }
 
+    /// The changes, which are in order already where their keys are.
+    pub(crate) fn from_writes(writes: Vec<Write>) -> Self {
+        Self { writes }
+    }
+
     /// Checks the limits, sorts by key and keeps the last write of each.
     pub(crate) fn into_sorted(self) -> Result<Vec<Write>> {
         let mut writes = self.writes;

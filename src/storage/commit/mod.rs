@@ -56,6 +56,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
     sync::{Arc, MutexGuard},
+    timestamp::Timestamp,
 };
 
 /// The queue of commits.
@@ -201,6 +202,21 @@ impl CommitTurn<'_> {
             .unwrap_or_else(|| Err(lost()))?;
         self.store.pay(info.writes);
         Ok(info)
+    }
+
+    /// Commits a batch.
+    pub(crate) fn commit_batch(&self, batch: Batch, options: CommitOptions) -> Result<CommitInfo> {
+        self.commit(Request {
+            writes: batch.into_sorted()?,
+            live: None,
+            requires: Requires::Nothing,
+            options,
+        })
+    }
+
+    /// The last commit.
+    pub(crate) fn last(&self) -> Timestamp {
+        self.state().last
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, CommitState> {
