@@ -48,8 +48,10 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Keys that are merged at once: enough to share a look-up, few enough for a commit to take along.
-const KEYS_AT_ONCE: usize = 16;
+/// Keys of a piece that a commit takes along: enough to share a look-up, few enough to wait for.
+const KEYS_ALONG: usize = 16;
+/// Keys of a piece that is written by itself.
+const KEYS_AT_ONCE: usize = 256;
 /// Parts of records whose values are taken out at once.
 const PARTS_AT_ONCE: usize = 128;
 /// A write of the merge is closed once it holds this many bytes.
@@ -130,29 +132,30 @@ impl Store {
     /// is something to merge. The commit was made: what fails here fails again for one that has to wait
     /// for it.
     pub(super) fn pay(&self, keys: usize) {
-        const PIECE: u64 = KEYS_AT_ONCE as u64;
+        const ALONG: u64 = KEYS_ALONG as u64;
+        const AT_ONCE: u64 = KEYS_AT_ONCE as u64;
         let owed = u64::try_from(keys)
             .unwrap_or(u64::MAX)
             .saturating_mul(OWED_KEYS);
         self.debt.fetch_add(owed, Ordering::Relaxed);
-        while self.debt.load(Ordering::Relaxed) >= PIECE {
+        while self.debt.load(Ordering::Relaxed) >= ALONG {
             let Some(mut state) = self.merge.try_lock() else {
                 return;
             };
             state.merged_segment = None;
             // Taken off by who holds the lock only.
             let debt = self.debt.load(Ordering::Relaxed);
-            if debt < PIECE {
+            let (worked, paid) = if debt >= 2 * AT_ONCE {
+                // What a large commit owes it writes itself.
+                let paid = if state.prepared.is_some() { 0 } else { AT_ONCE };
+                (self.merge_piece(&mut state), paid)
+            } else if debt >= ALONG && state.prepared.is_none() {
+                (self.prepare(&mut state, KEYS_ALONG), ALONG)
+            } else {
                 return;
-            }
-            let paid = match state.prepared {
-                None => self.prepare(&mut state),
-                // More than one piece is owed, by a large commit: it writes what it owes itself.
-                Some(_) if debt >= 2 * PIECE => self.merge_piece(&mut state),
-                Some(_) => return,
             };
-            if paid.unwrap_or(false) {
-                self.debt.fetch_sub(PIECE, Ordering::Relaxed);
+            if worked.unwrap_or(false) {
+                self.debt.fetch_sub(paid, Ordering::Relaxed);
             } else {
                 self.debt.store(0, Ordering::Relaxed);
             }
@@ -207,7 +210,7 @@ impl Store {
         if self.merge_failed.load(Ordering::SeqCst) {
             return Err(Error::write_failed());
         }
-        if !self.prepare(state)? {
+        if !self.prepare(state, KEYS_AT_ONCE)? {
             return Ok(false);
         }
         let Some(Piece { batch, then }) = state.prepared.take() else {
@@ -221,13 +224,13 @@ impl Store {
         Ok(true)
     }
 
-    /// Prepares the next piece of work, if none is. Returns whether there is any.
-    fn prepare(&self, state: &mut MergeState) -> Result<bool> {
+    /// Prepares the next piece of work, of so many keys, if none is. Returns whether there is any.
+    fn prepare(&self, state: &mut MergeState, keys: usize) -> Result<bool> {
         if state.prepared.is_none() {
             state.prepared = if state.trimmed < state.merged {
                 Some(self.prepare_trim(state)?)
             } else if let Some(segment) = self.recent.oldest_sealed() {
-                Some(self.prepare_keys(state, &segment)?)
+                Some(self.prepare_keys(state, &segment, keys)?)
             } else {
                 None
             };
@@ -235,9 +238,9 @@ impl Store {
         Ok(state.prepared.is_some())
     }
 
-    fn prepare_keys(&self, state: &MergeState, segment: &Segment) -> Result<Piece> {
+    fn prepare_keys(&self, state: &MergeState, segment: &Segment, keys: usize) -> Result<Piece> {
         let mut batch = WriteBatch::default();
-        let keys = segment.next_keys(state.key.as_ref(), KEYS_AT_ONCE, BATCH_BYTES);
+        let keys = segment.next_keys(state.key.as_ref(), keys, BATCH_BYTES);
         let old_rows = self.old_rows(&keys)?;
         let mut last = None;
         for ((encoded, versions), old) in keys.iter().zip(old_rows) {

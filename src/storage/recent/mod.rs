@@ -42,6 +42,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// Versions that are added under one hold of a segment's lock.
+const VERSIONS_AT_ONCE: usize = 256;
+
 #[derive(Debug)]
 pub(crate) struct Recent {
     segments: RwLock<Segments>,
@@ -86,8 +89,12 @@ impl Recent {
         commits: impl Iterator<Item = (Timestamp, KeyBuffer, Option<Value>)>,
     ) {
         let active = Arc::clone(&self.segments.read().active);
-        let added = active.insert(commits);
-        self.versions.fetch_add(added, Ordering::SeqCst);
+        let mut commits = commits.peekable();
+        while commits.peek().is_some() {
+            // Readers get in between: what is not published concerns none of them.
+            let added = active.insert(commits.by_ref().take(VERSIONS_AT_ONCE));
+            self.versions.fetch_add(added, Ordering::SeqCst);
+        }
     }
 
     /// Whether the active segment has its size.
