@@ -13,8 +13,8 @@
 //! so it is treated as one. That is where this differs from the usual protocol, which waits; one
 //! forgotten reader cannot stop it.
 //!
-//! Before step 1, guards past the age limit, where there is one, are let go: they count no more. And all
-//! commits are merged: the floor stays at or below the merge mark.
+//! Before step 1, all commits are merged: the floor stays at or below the merge mark. And guards past the age
+//! limit, where there is one, are let go: they count no more.
 //!
 //! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, or where
 //! another pin holds already. A filter that took an older floor drops nothing that a timestamp above
@@ -73,19 +73,21 @@ impl Store {
         before: Timestamp,
         progress: Progress<'_>,
     ) -> Result<PruneReport> {
-        let mut driven = self.driven.lock();
-        let retention = self.retention.lock();
         self.check_open()?;
         let visible = self.clock.visible();
         if before > visible {
             return Err(Error::not_yet(before, visible));
         }
-        self.expire_pins(SystemTime::now())?;
-        self.guards.let_go_of_the_old();
-        // The floor must not pass what is merged: the rows of commits above the merge mark are needed.
+        // The floor must not pass what is merged: the rows of commits above the merge mark are needed. Before
+        // the locks: this waits for the turn to commit, whose holder may wait for them.
         if before > self.floor() {
             self.merge_all()?;
         }
+        let mut driven = self.driven.lock();
+        let retention = self.retention.lock();
+        self.check_open()?;
+        self.expire_pins(SystemTime::now())?;
+        self.guards.let_go_of_the_old();
         let held_by = self.move_floor(before)?;
         let rule = self.publish_rule();
         // Driving may take long; pins can be set and removed meanwhile.

@@ -3,10 +3,11 @@
 //! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
 //! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
 //!
-//! **Lock order:** the driving lock, the retention lock, the turn to commit, the state of commits, the
-//! merge; then those of the queue, of who waits in it, of the conflict records, of recent versions, of guards
-//! and of pins, none of which is held while another is taken, but that segments lie under the list of them.
-//! Reads take none of the first five.
+//! **Lock order:** the turn to commit, and under it either the state of commits and then the merge, or the
+//! driving lock and then the retention lock, which a transaction in its turn may ask for; then those of the
+//! queue, of who waits in it, of the conflict records, of recent versions, of guards and of pins, none of which
+//! is held while another is taken, but that segments lie under the list of them. Reads take none of the
+//! first five.
 
 use std::{path::Path, time::Duration};
 

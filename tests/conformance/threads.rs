@@ -4,6 +4,7 @@
 
 use std::{
     sync::{
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -17,25 +18,26 @@ use sapwood::{
 };
 
 use crate::support::{
-    LEVELS, Options, Place, Row, all_at, assert_nothing_is_held, at, begin, bytes, delete, kind,
-    rows, set,
+    LEVELS, Options, Place, Row, all_at, assert_nothing_is_held, at, begin, bytes, delete,
+    in_its_turn, kind, put, rows, set,
 };
 
 suite!(
-    inv_32_what_is_written_together_is_seen_together,
-    inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past,
-    inv_32_keys_that_go_are_read_rightly_in_the_past,
-    inv_32_a_scan_sees_no_delete_that_is_under_way,
-    inv_32_transactions_that_keep_a_sum_are_never_seen_half_done,
-    inv_43_what_is_read_is_visible,
-    inv_43_every_snapshot_is_that_of_its_commit,
-    inv_43_who_begins_after_a_commit_returned_sees_it,
     inv_24_writers_on_many_threads_take_turns,
-    inv_53_pruning_while_keys_are_deleted_again_loses_nothing,
-    inv_53_pruning_beside_readers_and_writers_changes_no_answer,
-    inv_53_pins_beside_pruning_keep_what_they_see,
-    inv_53_pruning_beside_transactions_changes_no_answer,
+    inv_32_a_key_that_comes_and_goes_is_read_rightly_in_the_past,
+    inv_32_a_scan_sees_no_delete_that_is_under_way,
+    inv_32_keys_that_go_are_read_rightly_in_the_past,
+    inv_32_transactions_that_keep_a_sum_are_never_seen_half_done,
+    inv_32_what_is_written_together_is_seen_together,
+    inv_43_every_snapshot_is_that_of_its_commit,
+    inv_43_what_is_read_is_visible,
+    inv_43_who_begins_after_a_commit_returned_sees_it,
+    inv_53_a_prune_lets_a_transaction_in_its_turn_go_on,
     inv_53_a_reader_past_its_age_is_refused_and_never_wrong,
+    inv_53_pins_beside_pruning_keep_what_they_see,
+    inv_53_pruning_beside_readers_and_writers_changes_no_answer,
+    inv_53_pruning_beside_transactions_changes_no_answer,
+    inv_53_pruning_while_keys_are_deleted_again_loses_nothing,
 );
 
 const COMMITS: u64 = 300;
@@ -840,4 +842,35 @@ fn read_all(view: &impl ReadView, keys: &[String]) -> Result<()> {
         assert_eq!(scanned, first.as_ref().map_or(0, |_| keys.len()));
     }
     Ok(())
+}
+
+/// A prune waits for the turn to commit, and not with the locks that whoever has the turn may ask for.
+pub(crate) fn inv_53_a_prune_lets_a_transaction_in_its_turn_go_on(place: &impl Place) {
+    let engine = &place.engine();
+    put(engine, "key", "1");
+    let last = put(engine, "key", "2");
+    thread::scope(|scope| {
+        let work = |tx: &mut Transaction| -> Result<_> {
+            let begun = Arc::new(AtomicBool::new(false));
+            let begins = Arc::clone(&begun);
+            let pruner = scope.spawn(move || {
+                begins.store(true, Ordering::SeqCst);
+                engine.prune_before(last).expect("prune").floor
+            });
+            while !begun.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            (0..200).for_each(|_| thread::yield_now());
+            engine.pin("pin", last, PinOptions::default())?;
+            assert_eq!(engine.pins()?.len(), 1);
+            engine.unpin("pin")?;
+            assert_eq!(engine.prune_before(at(1))?.floor, at(1));
+            tx.set("key", "3")?;
+            Ok(pruner)
+        };
+        let done = engine.transact_with(in_its_turn(), CommitOptions::default(), work);
+        let pruner = done.expect("a commit in its turn").value;
+        assert_eq!(pruner.join().expect("the pruner"), last);
+    });
+    assert_eq!(engine.get("key").expect("get").as_deref(), Some(&b"3"[..]));
 }
