@@ -24,6 +24,9 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// What a key takes beyond its own bytes, about: its place in the map.
 const KEY_OVERHEAD_BYTES: usize = 64;
 
+/// How many versions are added before readers get the lock.
+const INSERTED_AT_ONCE: usize = 1024;
+
 /// An encoded user key, in the map itself where it is not long: comparing it then needs no other memory.
 pub(crate) type RecentKey = SmallVec<[u8; 36]>;
 
@@ -70,16 +73,19 @@ impl Segment {
         commits: impl Iterator<Item = (Timestamp, KeyBuffer, Option<Value>)>,
     ) -> u64 {
         let (mut added, mut added_bytes, mut newest) = (0, 0, Timestamp::ZERO);
-        let mut contents = self.contents.write();
-        for (start, encoded, value) in commits {
-            added += 1;
-            added_bytes += mem::size_of::<Linked>() + value.as_ref().map_or(0, Value::len);
-            newest = start;
-            if contents.insert(start, &encoded, value) {
-                added_bytes += KEY_OVERHEAD_BYTES + encoded.len();
+        let mut commits = commits.peekable();
+        // What is not published yet may be here in part: reads pass it over.
+        while commits.peek().is_some() {
+            let mut contents = self.contents.write();
+            for (start, encoded, value) in commits.by_ref().take(INSERTED_AT_ONCE) {
+                added += 1;
+                added_bytes += mem::size_of::<Linked>() + value.as_ref().map_or(0, Value::len);
+                newest = start;
+                if contents.insert(start, &encoded, value) {
+                    added_bytes += KEY_OVERHEAD_BYTES + encoded.len();
+                }
             }
         }
-        drop(contents);
         let added_bytes = u64::try_from(added_bytes).unwrap_or(u64::MAX);
         self.versions.fetch_add(added, Ordering::Relaxed);
         self.size_bytes.fetch_add(added_bytes, Ordering::Relaxed);
