@@ -9,9 +9,14 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// The most segments that are made of what is read back, however small they are to be: each is one more that
+/// reads look into.
+const MOST_RECALLED: usize = 8;
+
 /// How far a store had come.
 ///
-/// **Invariant:** `trimmed <= merged <= last` and `floor <= last`; once something was merged, `floor <= merged`.
+/// **Invariant:** `trimmed <= merged <= last` and `floor <= last`; between `merged` and `floor` lie no commits but
+/// such as changed nothing, or as wrote their rows themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     /// The last commit.
@@ -82,7 +87,7 @@ impl Store {
                     (timestamp, key::encode(change.key), value)
                 });
                 self.recent.insert(versions);
-                if part.last && self.recent.is_full() {
+                if part.last && self.recent.is_full() && self.recent.sealed() < MOST_RECALLED {
                     self.recent.seal();
                 }
             }

@@ -102,6 +102,11 @@ impl Recent {
         self.segments.read().active.size_bytes() >= self.segment_bytes
     }
 
+    /// How many segments are sealed.
+    pub(super) fn sealed(&self) -> usize {
+        self.segments.read().sealed.len()
+    }
+
     /// Begins a new segment, if there is anything in the active one. By the holder of the turn, while
     /// every commit is published.
     pub(super) fn seal(&self) {
