@@ -207,7 +207,7 @@ impl Store {
 
     /// Does the next piece of work. Returns whether there was any.
     fn merge_piece(&self, state: &mut MergeState) -> Result<bool> {
-        if self.merge_failed.load(Ordering::SeqCst) {
+        if self.write_failed.load(Ordering::SeqCst) {
             return Err(Error::write_failed());
         }
         if !self.prepare(state, KEYS_AT_ONCE)? {
@@ -217,7 +217,7 @@ impl Store {
             return Ok(false);
         };
         if let Err(error) = self.backend.write(batch, Durability::Buffered) {
-            self.merge_failed.store(true, Ordering::SeqCst);
+            self.write_failed.store(true, Ordering::SeqCst);
             return Err(error);
         }
         self.advance(state, then);

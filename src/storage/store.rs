@@ -61,8 +61,8 @@ pub(crate) struct Store {
     pub(crate) recent: Recent,
     /// Held by the one thread that merges.
     pub(crate) merge: Mutex<MergeState>,
-    /// Set once a write of the merge has failed.
-    pub(crate) merge_failed: AtomicBool,
+    /// Set once a write of a commit or of the merge has failed.
+    pub(crate) write_failed: AtomicBool,
     /// Keys that those who committed owe to the merge.
     pub(crate) debt: AtomicU64,
     pub(crate) counts: Counts,
@@ -115,7 +115,7 @@ impl Store {
             conflicts: Conflicts::new(last, options.conflict_log_size),
             recent: Recent::new(merged, options.recent_versions_size),
             merge: Mutex::new(MergeState::new(trimmed, merged)),
-            merge_failed: AtomicBool::new(false),
+            write_failed: AtomicBool::new(false),
             debt: AtomicU64::new(0),
             counts: Counts::default(),
             commit: Mutex::new(CommitState {

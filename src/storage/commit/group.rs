@@ -124,7 +124,10 @@ impl Store {
         let merge = self.take_along(&mut batch);
         // Until it is known to have succeeded, even if this thread should unwind.
         state.failed = true;
-        self.backend.write(batch, group.durability)?;
+        if let Err(error) = self.backend.write(batch, group.durability) {
+            self.write_failed.store(true, Ordering::SeqCst);
+            return Err(error);
+        }
         if let Some(merge) = merge {
             merge.written();
         }
@@ -147,7 +150,7 @@ impl Store {
 
     /// Refuses every commit after a failed write.
     pub(crate) fn check_writable(&self, state: &CommitState) -> Result<()> {
-        if state.failed || self.merge_failed.load(Ordering::SeqCst) {
+        if state.failed || self.write_failed.load(Ordering::SeqCst) {
             return Err(Error::write_failed());
         }
         Ok(())
