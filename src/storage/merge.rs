@@ -207,6 +207,7 @@ impl Store {
 
     /// Does the next piece of work. Returns whether there was any.
     fn merge_piece(&self, state: &mut MergeState) -> Result<bool> {
+        self.check_open()?;
         if self.write_failed.load(Ordering::SeqCst) {
             return Err(Error::write_failed());
         }

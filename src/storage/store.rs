@@ -190,6 +190,8 @@ impl Store {
         let turn = self.commit_turn()?;
         self.closed.store(true, Ordering::SeqCst);
         let mut state = turn.state();
+        // What is being merged is written by then, and nothing after it.
+        let _merge = self.merge.lock();
         if !state.is_synced {
             self.backend.sync()?;
             state.is_synced = true;
