@@ -42,8 +42,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Versions that are added under one hold of a segment's lock.
-const VERSIONS_AT_ONCE: usize = 256;
+/// A segment is sealed at this size at the latest: all versions of one key in it are merged as one batch, and
+/// RocksDB refuses one of 4 GiB.
+const SEGMENT_MAX_BYTES: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Recent {
@@ -73,7 +74,8 @@ impl Recent {
     /// Nothing yet; all commits up to `merged` are below. `size_bytes` bounds what is held, about.
     pub(super) fn new(merged: Timestamp, size_bytes: usize) -> Self {
         // One half is written while the other is merged.
-        let segment_bytes = u64::try_from(size_bytes / 2).unwrap_or(u64::MAX);
+        let segment_bytes = (size_bytes / 2) as u64;
+        let segment_bytes = segment_bytes.min(SEGMENT_MAX_BYTES);
         Self {
             segments: RwLock::new(Segments::default()),
             versions: AtomicU64::new(0),
@@ -89,12 +91,8 @@ impl Recent {
         commits: impl Iterator<Item = (Timestamp, KeyBuffer, Option<Value>)>,
     ) {
         let active = Arc::clone(&self.segments.read().active);
-        let mut commits = commits.peekable();
-        while commits.peek().is_some() {
-            // Readers get in between: what is not published concerns none of them.
-            let added = active.insert(commits.by_ref().take(VERSIONS_AT_ONCE));
-            self.versions.fetch_add(added, Ordering::SeqCst);
-        }
+        let added = active.insert(commits);
+        self.versions.fetch_add(added, Ordering::SeqCst);
     }
 
     /// Whether the active segment has its size.

@@ -59,11 +59,17 @@ struct Contents {
     block: BytesMut,
 }
 
+/// A version in the list of its key's. `earlier` leads further back, so that a version is found in a number of
+/// steps logarithmic in how many there are (Myers, "An applicative random-access stack", 1983).
 #[derive(Debug)]
 struct Linked {
     version: RecentVersion,
     /// The number of the same key's version before this one.
     previous: Option<usize>,
+    /// The number of one before that, or of the key's first.
+    earlier: usize,
+    /// How many versions the key has before this one.
+    depth: usize,
 }
 
 impl Segment {
@@ -115,7 +121,7 @@ impl Segment {
     pub(super) fn get(&self, encoded: &[u8], at: Timestamp) -> Option<RecentVersion> {
         let contents = self.contents.read();
         let newest = *contents.keys.get(encoded)?;
-        contents.visible(newest, at).cloned()
+        contents.visible(newest, at).map(apart)
     }
 
     /// Adds the versions of a key up to a timestamp, oldest first.
@@ -131,7 +137,7 @@ impl Segment {
         let older = newest
             .into_iter()
             .flat_map(|newest| contents.versions(newest));
-        versions.extend(older.filter(|version| version.start <= until).cloned());
+        versions.extend(older.filter(|version| version.start <= until).map(apart));
         if let Some(added) = versions.get_mut(before..) {
             added.reverse();
         }
@@ -174,7 +180,7 @@ impl Segment {
         let contents = self.contents.read();
         let value = |(key, newest): (&RecentKey, &usize)| {
             let version = contents.visible(*newest, at)?;
-            Some((key.clone(), version.value.clone()))
+            Some((key.clone(), apart(version).value))
         };
         let rows = contents.keys.range::<[u8], _>(part);
         match direction {
@@ -197,8 +203,28 @@ impl Contents {
             }
         };
         let version = RecentVersion { start, value };
-        self.versions.push(Linked { version, previous });
+        let (earlier, depth) = self.earlier(number, previous);
+        self.versions.push(Linked {
+            version,
+            previous,
+            earlier,
+            depth,
+        });
         previous.is_none()
+    }
+
+    /// Where version `number`, behind `previous`, leads back to, and its depth.
+    fn earlier(&self, number: usize, previous: Option<usize>) -> (usize, usize) {
+        let linked = |number: usize| self.versions.get(number);
+        let Some((at, before)) = previous.and_then(|at| Some((at, linked(at)?))) else {
+            return (number, 0);
+        };
+        // Two jumps of the same length become one.
+        let jump = linked(before.earlier).filter(|jump| {
+            let next = linked(jump.earlier).map_or(0, |next| next.depth);
+            before.depth - jump.depth == jump.depth - next
+        });
+        (jump.map_or(at, |jump| jump.earlier), before.depth + 1)
     }
 
     fn keep(&mut self, value: Value) -> Value {
@@ -222,6 +248,30 @@ impl Contents {
 
     /// The newest version at or below a timestamp.
     fn visible(&self, newest: usize, at: Timestamp) -> Option<&RecentVersion> {
-        self.versions(newest).find(|version| version.start <= at)
+        let mut linked = self.versions.get(newest)?;
+        while linked.version.start > at {
+            let earlier = self.versions.get(linked.earlier)?;
+            linked = if earlier.version.start > at && linked.depth > earlier.depth {
+                earlier
+            } else {
+                self.versions.get(linked.previous?)?
+            };
+        }
+        Some(&linked.version)
+    }
+}
+
+/// A version for a caller who may keep it: a small value is not to hold the block that it was copied into.
+fn apart(version: &RecentVersion) -> RecentVersion {
+    let copied = |value: &Value| {
+        if value.len() > COPIED_BYTES {
+            value.clone()
+        } else {
+            Value::copy_from_slice(value)
+        }
+    };
+    RecentVersion {
+        start: version.start,
+        value: version.value.as_ref().map(copied),
     }
 }
