@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::{
     access::{AccessSets, Part},
     base::{BlockBase, BlockOverlay},
@@ -30,8 +32,10 @@ use crate::{
 /// What the caller gets.
 pub(super) type Outcome<O> = std::result::Result<BlockOutput<O>, BlockError<O>>;
 
-/// Transactions that are run one by one before they are judged.
+/// Transactions that are run one by one before they are judged, in groups that are timed.
 const SAMPLE: usize = 16;
+const GROUP: usize = 4;
+const GROUP_TIME: Duration = CHEAP.saturating_mul(4);
 /// Times that a block goes from one by one to parallel, at most: each lays another layer over the base.
 const MAX_SWITCHES: u64 = 8;
 /// Transactions that are run one by one after the first time that parallel was in vain; then twice as many
@@ -258,8 +262,8 @@ where
                 progress.stats.prefetched += serial.prefetch(keys);
             }
         }
+        let mut sample = Sample::default();
         let mut began = Instant::now();
-        let mut sampled = 0;
         loop {
             let Some(txn) = self.txns.get(progress.ledger.outcomes.len()) else {
                 return Next::End;
@@ -268,32 +272,44 @@ where
             match serial.run_one(txn, &*self.f, &mut progress.ledger) {
                 None => return Next::Halted,
                 Some(false) => return Next::End,
-                Some(true) => sampled += 1,
+                Some(true) => sample.count += 1,
             }
-            if sampled < SAMPLE {
+            if !self.config.adaptive || !sample.count.is_multiple_of(GROUP) {
                 continue;
             }
-            let near = std::mem::take(&mut serial.near);
-            progress.penalty = progress.penalty.saturating_sub(sampled);
             let now = Instant::now();
-            let is_worth = is_worth_sharing(now - began, near);
-            if self.config.adaptive
-                && progress.penalty == 0
-                && is_worth
-                && self.may_be_parallel(progress)
-            {
-                return Next::Parallel;
-            }
+            sample.took.push(now - began);
             began = now;
-            sampled = 0;
+            if sample.count == SAMPLE {
+                progress.penalty = progress.penalty.saturating_sub(SAMPLE);
+                let near = std::mem::take(&mut serial.near);
+                let is_worth = sample.is_worth_sharing(near);
+                sample = Sample::default();
+                if progress.penalty == 0 && is_worth && self.may_be_parallel(progress) {
+                    return Next::Parallel;
+                }
+            }
         }
     }
 }
 
-/// Whether transactions like those of a sample are worth running in parallel: they took long enough, and few of
-/// them read what one just before them wrote.
-fn is_worth_sharing(took: Duration, near: u64) -> bool {
-    took > CHEAP * u32::try_from(SAMPLE).unwrap_or(u32::MAX) && near <= SAMPLE as u64 / 2
+/// What a few transactions were like.
+#[derive(Default)]
+struct Sample {
+    count: usize,
+    took: SmallVec<[Duration; SAMPLE / GROUP]>,
+}
+
+impl Sample {
+    /// Whether such transactions are worth running in parallel: they take long enough, and few of them read what
+    /// one just before them wrote.
+    fn is_worth_sharing(&mut self, near: u64) -> bool {
+        self.took.sort_unstable();
+        // A pause of the machine makes one group look long, not most.
+        let typical = self.took.get(self.took.len().div_ceil(2).saturating_sub(1));
+        let is_long = typical.is_some_and(|took| *took > GROUP_TIME);
+        is_long && near <= SAMPLE as u64 / 2
+    }
 }
 
 impl<O> Progress<O> {

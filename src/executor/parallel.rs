@@ -34,7 +34,9 @@ const LOOKED_AT: u32 = 16;
 /// Base values that are fetched together.
 pub(super) const PREFETCH_KEYS: usize = 128;
 /// Transactions that take less than this are not worth sharing out.
-pub(super) const CHEAP: Duration = Duration::from_nanos(2_500);
+pub(super) const CHEAP: Duration = Duration::from_micros(4);
+/// One run in so many is timed.
+const TIMED: u32 = 8;
 
 pub(super) struct Parallel<T, O, F> {
     block: Arc<Block<T, O, F>>,
@@ -69,14 +71,16 @@ struct AtHead<O> {
 }
 
 /// What happened since the window was looked at last.
+#[derive(Default)]
 struct Round {
     commits: u32,
     stale: u32,
-    began: Instant,
 }
 
 #[derive(Default)]
 struct Counts {
+    timed: Count,
+    timed_ns: Count,
     executions: Count,
     aborts: Count,
     validations: Count,
@@ -95,8 +99,9 @@ impl Default for Count {
 }
 
 impl Count {
-    fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+    /// Returns what there was before.
+    fn add(&self, count: u64) -> u64 {
+        self.0.fetch_add(count, Ordering::Relaxed)
     }
 
     fn get(&self) -> u64 {
@@ -136,7 +141,7 @@ where
             head: Mutex::new(AtHead {
                 progress: Some(progress),
                 accesses: Accesses::default(),
-                round: Round::begin(),
+                round: Round::default(),
                 smallest_window: window,
             }),
             leftovers: std::iter::repeat_with(Mutex::default)
@@ -193,7 +198,8 @@ where
 
     fn run(&self, frame: &mut Frame, index: u32, is_exact: bool) -> (Ran<O>, Left) {
         frame.begin();
-        self.counts.executions.add(1);
+        let number = self.counts.executions.add(1);
+        let began = number.is_multiple_of(u64::from(TIMED)).then(Instant::now);
         let Some(txn) = self.block.txns.get(index as usize) else {
             let left = Left {
                 stop: None,
@@ -215,7 +221,19 @@ where
             stop: None,
             ranges: None,
         };
-        run(BlockContext::new(state, index), txn, &*self.block.f)
+        let ran = run(BlockContext::new(state, index), txn, &*self.block.f);
+        if let Some(began) = began {
+            self.counts.timed.add(1);
+            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.counts.timed_ns.add(took);
+        }
+        ran
+    }
+
+    /// Whether the runs that were timed so far are not worth being shared out.
+    fn is_cheap(&self) -> bool {
+        let timed = self.counts.timed.get();
+        timed > 0 && Duration::from_nanos(self.counts.timed_ns.get() / timed) < CHEAP / 2
     }
 
     /// Runs a transaction ahead of the head. Returns one that waited for it.
@@ -342,7 +360,6 @@ where
                 return Some(ended);
             }
             self.schedule.release_head();
-            self.schedule.wake(&self.halt);
         }
         None
     }
@@ -378,6 +395,8 @@ where
             if !goes_on || is_last || is_given_up {
                 return self.end(&mut at_head, is_given_up);
             }
+            // The next may be a long run in place.
+            self.schedule.wake(&self.halt);
         }
     }
 
@@ -446,7 +465,7 @@ where
         if at_head.round.commits < ROUND {
             return false;
         }
-        let Round { stale, began, .. } = std::mem::replace(&mut at_head.round, Round::begin());
+        let Round { stale, .. } = std::mem::take(&mut at_head.round);
         let window = self.schedule.window();
         let largest = u32::try_from(self.block.config.window).unwrap_or(u32::MAX);
         if stale > ROUND / 2 {
@@ -456,7 +475,7 @@ where
                 .set_window(window.saturating_mul(2).min(largest));
         }
         at_head.smallest_window = at_head.smallest_window.min(self.schedule.window());
-        self.block.config.adaptive && (stale > ROUND / 2 || began.elapsed() < CHEAP * ROUND / 2)
+        self.block.config.adaptive && (stale > ROUND / 2 || self.is_cheap())
     }
 
     fn end(&self, at_head: &mut AtHead<O>, is_given_up: bool) -> Option<Ended<O>> {
@@ -485,16 +504,6 @@ where
             progress,
             is_given_up,
         })
-    }
-}
-
-impl Round {
-    fn begin() -> Self {
-        Self {
-            commits: 0,
-            stale: 0,
-            began: Instant::now(),
-        }
     }
 }
 
