@@ -60,8 +60,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use executor::{
     AccessSets, BaseRows, BlockBase, BlockContext, BlockEnd, BlockError, BlockExecutor,
     BlockExecutorConfig, BlockFailure, BlockIter, BlockOutput, BlockOverlay, BlockSavepoint,
-    BlockStats, ChangeSet, ExecutionStatus, Mode, RunningBlock, TxnAccess, TxnIndex, TxnOutcome, decode_cell,
-    encode_cell,
+    BlockStats, ChangeSet, ExecutionStatus, Mode, RunningBlock, TxnAccess, TxnIndex, TxnOutcome,
+    decode_cell, encode_cell,
 };
 pub use prune_rule::PruneRule;
 pub use read_view::ReadView;

@@ -91,7 +91,7 @@ impl BlockBase for BTreeMap<Key, Value> {
 /// })?;
 /// let next = BlockOverlay::new(base, Arc::new(block.changes));
 /// assert_eq!(next.get(b"a")?.as_deref(), Some(&b"1"[..]));
-/// # Ok::<(), sapwood::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct BlockOverlay {
     below: Arc<dyn BlockBase>,

@@ -6,7 +6,7 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use super::counter::Allowed;
 use crate::{
@@ -14,6 +14,13 @@ use crate::{
     limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES},
     storage::{Key, Value},
 };
+
+/// How keys are hashed: with a seed of each executor's own, so that nobody can make keys that meet.
+#[cfg(not(any(loom, shuttle)))]
+pub(super) type KeyHasher = hashbrown::DefaultHashBuilder;
+/// A model runs the same execution again.
+#[cfg(any(loom, shuttle))]
+pub(super) type KeyHasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// No number, where there could be one.
 pub(super) const NONE: u32 = u32::MAX;
@@ -132,7 +139,7 @@ struct Mark {
 
 #[derive(Debug, Default)]
 pub(super) struct Frame {
-    hasher: DefaultHashBuilder,
+    hasher: KeyHasher,
     table: HashTable<u32>,
     slots: Vec<Slot>,
     run: u32,
@@ -175,7 +182,7 @@ impl Frame {
     }
 
     /// Hashes as another frame does.
-    pub(super) fn with_hasher(hasher: DefaultHashBuilder) -> Self {
+    pub(super) fn with_hasher(hasher: KeyHasher) -> Self {
         Self {
             hasher,
             ..Self::default()

@@ -21,6 +21,8 @@ mod run;
 mod running;
 mod schedule;
 mod serial;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod stop;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
@@ -76,7 +78,7 @@ use crate::{
 /// assert_eq!(block.outcomes[1], TxnOutcome::Skipped("too little"));
 /// let alice = block.changes.get(b"alice").flatten();
 /// assert_eq!(decode_cell(alice.map(|value| &value[..]))?, 30);
-/// # Ok::<(), sapwood::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct BlockExecutor {

@@ -163,7 +163,7 @@ pub enum BlockFailure<O> {
 
 /// A block that failed. Nothing of it may be committed, unless the caller wants the prefix.
 ///
-/// It becomes an [`Error`] by [`From`], for callers that need not tell one from another.
+/// See [`BlockError::into_error`] for callers that need not tell one from another.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BlockError<O> {
@@ -184,6 +184,21 @@ impl<O> BlockError<O> {
 
     pub(crate) fn refused(error: Error) -> Self {
         Self::new(BlockFailure::Refused(error), BlockOutput::empty())
+    }
+
+    /// The same for callers that need not tell one failure from another. (No `From`: with a second
+    /// one for [`Error`], `?` in closures would need its type written out.)
+    pub fn into_error(self) -> Error {
+        let message = self.to_string();
+        match *self.failure {
+            BlockFailure::Failed { error, .. } => Error::new(error.kind().clone(), message),
+            BlockFailure::Refused(error) => error,
+            BlockFailure::Diverged { .. } => {
+                let at = "the block's result".to_owned();
+                Error::new(ErrorKind::Corrupt { at }, message)
+            }
+            _ => Error::invalid(message),
+        }
     }
 
     /// The transaction that is to blame, if one is.
@@ -227,21 +242,6 @@ impl<O: fmt::Debug> std::error::Error for BlockError<O> {
         match &*self.failure {
             BlockFailure::Failed { error, .. } | BlockFailure::Refused(error) => Some(error),
             _ => None,
-        }
-    }
-}
-
-impl<O> From<BlockError<O>> for Error {
-    fn from(error: BlockError<O>) -> Self {
-        let message = error.to_string();
-        match *error.failure {
-            BlockFailure::Failed { error, .. } => Self::new(error.kind().clone(), message),
-            BlockFailure::Refused(error) => error,
-            BlockFailure::Diverged { .. } => {
-                let at = "the block's result".to_owned();
-                Self::new(ErrorKind::Corrupt { at }, message)
-            }
-            _ => Self::invalid(message),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     outcome::ExecutionStatus,
     pool::Job,
     ranges,
-    run::{Ending, Ran, run},
+    run::{Ending, Ran, run, without_panic},
     schedule::{Halt, Head, Schedule},
     stop::Stop,
 };
@@ -341,7 +341,8 @@ where
                 return false;
             };
             self.counts.validations.add(1);
-            if !self.memory.still_holds(&reliance, index)
+            let holds = without_panic(|| self.memory.still_holds(&reliance, index));
+            if holds == Some(false)
                 && let Some(finished) = self.schedule.abort(index, incarnation)
             {
                 self.leave(index, &finished.reliance);
@@ -402,12 +403,15 @@ where
 
     /// Whether a run is what it would be now, with everything below it committed.
     fn is_valid(&self, run: &Finished<O>, index: u32) -> bool {
-        self.memory.still_holds(&run.reliance, index)
-            && (run.reliance.deltas.is_empty()
-                || self
-                    .memory
-                    .settle(index, &run.reliance.deltas)
-                    .unwrap_or(false))
+        let is_valid = without_panic(|| {
+            self.memory.still_holds(&run.reliance, index)
+                && (run.reliance.deltas.is_empty()
+                    || self
+                        .memory
+                        .settle(index, &run.reliance.deltas)
+                        .unwrap_or(false))
+        });
+        is_valid.unwrap_or(false)
     }
 
     /// Runs the transaction at the head: nothing can make it stale. `None` where the part was halted.

@@ -57,6 +57,14 @@ where
     (ran, left)
 }
 
+/// Does something outside of a transaction's code that asks the base. Where that panics, so it will for the
+/// transaction that needs it, where it counts.
+pub(super) fn without_panic<R>(work: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(message_of)
+        .ok()
+}
+
 /// What a panic says.
 pub(super) fn message_of(payload: Box<dyn Any + Send>) -> String {
     let text = payload

@@ -9,11 +9,7 @@ use super::{
     block::{Block, difference},
     pool::Job,
 };
-use crate::{
-    error::Result,
-    storage::Key,
-    sync::Arc,
-};
+use crate::{error::Result, storage::Key, sync::Arc};
 
 /// A block that was begun by [`BlockExecutor::begin`]. Dropping it stops it.
 #[must_use = "dropping it stops the block"]

@@ -14,7 +14,7 @@ use super::{
     merge::Rows,
     outcome::{ExecutionStatus, TxnIndex},
     ranges,
-    run::run,
+    run::{run, without_panic},
     schedule::Halt,
     stop::Stop,
 };
@@ -100,7 +100,7 @@ impl Serial {
     /// Fetches base values ahead. What cannot be read is left to whoever needs it. Returns how many.
     pub(super) fn prefetch(&mut self, keys: &[Key]) -> u64 {
         let bytes: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
-        let Ok(values) = self.below.base.multi_get(&bytes) else {
+        let Some(Ok(values)) = without_panic(|| self.below.base.multi_get(&bytes)) else {
             return 0;
         };
         for (key, value) in keys.iter().zip(values) {

@@ -10,11 +10,13 @@
 //!   the entry by its key finds it in a range.
 
 mod chain;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod table;
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Bound, sync::OnceLock};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use self::{
     chain::{Chain, Found},
@@ -24,9 +26,10 @@ use super::{
     base::BlockBase,
     changes::ChangeSet,
     counter::{Allowed, decode_cell, encode_cell},
-    frame::{Captured, NONE, Own, Seen, Slot},
+    frame::{Captured, KeyHasher, NONE, Own, Seen, Slot},
     merge::End,
     ranges::{RangeRead, SeenRow},
+    run::without_panic,
     stop::Stop,
 };
 use crate::{
@@ -40,7 +43,7 @@ const SHARDS: usize = 64;
 
 pub(super) struct Memory {
     pub(super) base: Arc<dyn BlockBase>,
-    hasher: DefaultHashBuilder,
+    hasher: KeyHasher,
     shards: Box<[CachePadded<RwLock<Shard>>]>,
     locations: Table<Location>,
     /// The keys that were written, in order, once a range was asked for.
@@ -128,7 +131,7 @@ impl Memory {
     pub(super) fn new(base: Arc<dyn BlockBase>) -> Self {
         Self {
             base,
-            hasher: DefaultHashBuilder::default(),
+            hasher: KeyHasher::default(),
             shards: std::iter::repeat_with(CachePadded::default)
                 .take(SHARDS)
                 .collect(),
@@ -137,7 +140,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn hasher(&self) -> DefaultHashBuilder {
+    pub(super) fn hasher(&self) -> KeyHasher {
         self.hasher.clone()
     }
 
@@ -226,7 +229,7 @@ impl Memory {
             return 0;
         }
         let keys: Vec<&[u8]> = missing.iter().map(|location| &*location.key).collect();
-        let Ok(values) = self.base.multi_get(&keys) else {
+        let Some(Ok(values)) = without_panic(|| self.base.multi_get(&keys)) else {
             return 0;
         };
         for (location, value) in missing.iter().zip(values) {

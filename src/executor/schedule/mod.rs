@@ -226,8 +226,14 @@ impl<R> Schedule<R> {
         }
         let committed = self.committed();
         let limit = self.limit(committed);
-        let worth = (self.window() / 2).clamp(1, 8).min(limit.saturating_sub(committed));
-        if worth > 0 && self.cursor.has_any(committed, limit.saturating_sub(worth - 1)) {
+        let worth = (self.window() / 2)
+            .clamp(1, 8)
+            .min(limit.saturating_sub(committed));
+        if worth > 0
+            && self
+                .cursor
+                .has_any(committed, limit.saturating_sub(worth - 1))
+        {
             halt.idle.wake_all();
         }
     }
