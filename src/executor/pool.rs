@@ -107,10 +107,6 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    pub(super) fn workers(&self) -> usize {
-        self.workers
-    }
-
     /// Whether the calling thread is one of the pool's, at work.
     pub(super) fn is_inside(&self) -> bool {
         let id = thread::current().id();
