@@ -104,7 +104,7 @@ impl Engine {
     /// assert_eq!(block.commit.timestamp, Timestamp::new(100));
     /// let bob = engine.get(b"bob")?;
     /// assert_eq!(sapwood::decode_cell(bob.as_deref())?, 2);
-    /// # Ok::<(), sapwood::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute_block<T, O, F>(
         &self,
@@ -166,7 +166,7 @@ impl Engine {
     /// assert_eq!(count, 3);
     /// let past = engine.at(Timestamp::new(2))?.get(b"miner")?;
     /// assert_eq!(sapwood::decode_cell(past.as_deref())?, 30);
-    /// # Ok::<(), sapwood::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn execute_blocks<T, O, F>(
         &self,

@@ -196,7 +196,7 @@ fn an_error_of_the_receiver_ends_the_run_behind_the_block_that_it_was_given() {
                 Ok(())
             },
         );
-        let error = sapwood::Error::from(outcome.expect_err("the receiver's"));
+        let error = outcome.expect_err("the receiver's").into_error();
         assert_eq!(error.kind().name(), "invalid", "{error}");
         assert_eq!((engine.visible(), number(&engine, "sum")), (at(2), 6));
         assert!(!engine.contains("beside").expect("contains"));

@@ -171,7 +171,7 @@ impl BlockExecutor {
     /// })?;
     /// // something else
     /// assert_eq!(running.wait()?.changes.len(), 2);
-    /// # Ok::<(), sapwood::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn begin<T, O, F>(
         &self,
