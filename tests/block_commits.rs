@@ -47,10 +47,7 @@ fn on_each(run: impl Fn(&dyn Fn() -> Engine)) {
 
 /// Each transaction moves 1 from an account to the next, and doubles a number that only it and the one
 /// before it have: any wrong order, and any state but the one below the block, shows.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "as an executor calls it"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as an executor calls it")]
 fn step(
     ctx: &mut sapwood::BlockContext<'_>,
     height: Timestamp,
