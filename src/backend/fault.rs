@@ -1,4 +1,4 @@
-//! A memory backend whose writes can be made to fail, for tests.
+//! A memory backend whose writes can be made to fail, and that tells what each has left, for tests.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
     config::Durability,
     error::{Error, Result},
     prune_rule::PruneRule,
-    sync::{Arc, AtomicU64, Ordering},
+    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering},
 };
 
 /// Which write fails, and what it leaves.
@@ -22,6 +22,9 @@ pub(crate) struct Fault {
     countdown: AtomicU64,
     /// Whether the failing write takes effect all the same: an error leaves both possible.
     takes_effect: bool,
+    /// What there was after each write: what a crash after it leaves.
+    left: Mutex<Vec<MemoryBackend>>,
+    has_failed: AtomicBool,
 }
 
 impl Fault {
@@ -29,7 +32,24 @@ impl Fault {
         Arc::new(Self {
             countdown: AtomicU64::new(0),
             takes_effect,
+            left: Mutex::default(),
+            has_failed: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a write has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// How many writes were done.
+    pub(crate) fn writes(&self) -> usize {
+        self.left.lock().len()
+    }
+
+    /// What there was after each write.
+    pub(crate) fn take_left(&self) -> Vec<MemoryBackend> {
+        std::mem::take(&mut self.left.lock())
     }
 
     /// Lets the write fail that comes as the `number`th from now.
@@ -40,16 +60,26 @@ impl Fault {
 
 #[derive(Debug)]
 pub(crate) struct FaultBackend {
-    inner: MemoryBackend,
+    inner: Arc<MemoryBackend>,
     fault: Arc<Fault>,
 }
 
 impl FaultBackend {
     pub(crate) fn new(fault: &Arc<Fault>) -> Self {
+        Self::over(&Arc::default(), fault)
+    }
+
+    pub(crate) fn over(inner: &Arc<MemoryBackend>, fault: &Arc<Fault>) -> Self {
         Self {
-            inner: MemoryBackend::new(),
+            inner: Arc::clone(inner),
             fault: Arc::clone(fault),
         }
+    }
+
+    fn write_through(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
+        self.inner.write(batch, durability)?;
+        self.fault.left.lock().push(self.inner.copy());
+        Ok(())
     }
 }
 
@@ -71,10 +101,11 @@ impl Backend for FaultBackend {
         let countdown = self.fault.countdown.load(Ordering::SeqCst);
         self.fault.arm(countdown.saturating_sub(1));
         if countdown != 1 {
-            return self.inner.write(batch, durability);
+            return self.write_through(batch, durability);
         }
+        self.fault.has_failed.store(true, Ordering::SeqCst);
         if self.fault.takes_effect {
-            self.inner.write(batch, durability)?;
+            self.write_through(batch, durability)?;
         }
         let cause = std::io::Error::other("on purpose");
         Err(Error::io("the backend failed", cause))

@@ -28,6 +28,11 @@
 //! After a failed write its outcome is unknown: nothing is merged or committed any more until the store is
 //! opened again. What is read stays right: nothing was let go.
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod oracle;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
 use bytes::Bytes;
 
 use super::{
@@ -49,13 +54,13 @@ use crate::{
 };
 
 /// Keys of a piece that a commit takes along: enough to share a look-up, few enough to wait for.
-const KEYS_ALONG: usize = 16;
+const KEYS_ALONG: usize = if cfg!(test) { 2 } else { 16 };
 /// Keys of a piece that is written by itself.
-const KEYS_AT_ONCE: usize = 256;
+const KEYS_AT_ONCE: usize = if cfg!(test) { 3 } else { 256 };
 /// Parts of records whose values are taken out at once.
-const PARTS_AT_ONCE: usize = 128;
+const PARTS_AT_ONCE: usize = if cfg!(test) { 2 } else { 128 };
 /// A write of the merge is closed once it holds this many bytes.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = if cfg!(test) { 128 } else { 1 << 20 };
 /// What a commit owes for each key that it writes, in keys to be merged.
 const OWED_KEYS: u64 = 2;
 

@@ -32,6 +32,15 @@ impl MemoryBackend {
         Self::default()
     }
 
+    /// What it holds now, in a backend of its own.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            keyspaces: RwLock::new(self.keyspaces.read().clone()),
+            rule: RwLock::default(),
+        }
+    }
+
     /// The rows of a keyspace as they are now; sharing them costs nothing.
     fn rows(&self, keyspace: Keyspace) -> Rows {
         let keyspaces = self.keyspaces.read();

@@ -130,6 +130,24 @@ impl Store {
         }
     }
 
+    /// Commits batches as one group.
+    #[cfg(test)]
+    pub(super) fn commit_together(
+        &self,
+        batches: Vec<(Batch, CommitOptions)>,
+    ) -> Vec<Result<CommitInfo>> {
+        let request = |(batch, options): (Batch, CommitOptions)| Request {
+            writes: batch.into_sorted().unwrap_or_default(),
+            live: None,
+            requires: Requires::Nothing,
+            options,
+        };
+        let outcomes = self.commit_group(batches.into_iter().map(request).collect());
+        let written = outcomes.iter().flatten().map(|info| info.writes);
+        self.pay(written.sum());
+        outcomes
+    }
+
     /// Deletes every key of a range that is live, as one commit.
     pub(crate) fn delete_range(
         self: &Arc<Self>,

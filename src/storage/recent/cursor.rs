@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// How many keys are taken from a segment under its lock: few at first, for a short scan, then more.
-const FIRST_KEYS: usize = 4;
-const MOST_KEYS: usize = 256;
+const FIRST_KEYS: usize = if cfg!(test) { 1 } else { 4 };
+const MOST_KEYS: usize = if cfg!(test) { 3 } else { 256 };
 
 /// What is read does not change: versions above the timestamp are passed over, and those at or below it
 /// were all there when the cursor was made.
