@@ -4,7 +4,7 @@ use std::{
     cell::{OnceCell, RefCell},
     fs,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -48,6 +48,7 @@ impl Size {
 pub(crate) struct Bench {
     pub(crate) size: Size,
     only: Vec<&'static str>,
+    out: PathBuf,
     scratch: tempfile::TempDir,
     bar: ProgressBar,
     sync_time: OnceCell<Duration>,
@@ -70,6 +71,7 @@ impl Bench {
         Ok(Self {
             size,
             only,
+            out: args.out.clone(),
             scratch,
             bar,
             sync_time: OnceCell::new(),
@@ -80,6 +82,11 @@ impl Bench {
     /// Whether a row was asked for.
     pub(crate) fn wants(&self, id: &str) -> bool {
         self.only.contains(&id)
+    }
+
+    /// Where results go.
+    pub(crate) fn out(&self) -> &Path {
+        &self.out
     }
 
     /// A path for a store of its own, below the scratch directory.

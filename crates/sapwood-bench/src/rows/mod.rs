@@ -8,11 +8,13 @@
 //! | [`batch_insert`] | P6: new keys |
 //! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
 //! | [`transactions`] | P8, P9: transactions that read and write, buffered and synced |
+//! | [`blocks`] | P10, P11, P12: blocks of payments, executed in parallel |
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 
 mod batch_insert;
 mod batch_update;
+mod blocks;
 mod latest_get;
 mod layout;
 mod past_get;
@@ -48,7 +50,7 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 15] = [
+const ALONE: [(RowSpec, Alone); 20] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
     (transactions::OTDB, transactions::otdb),
@@ -57,6 +59,11 @@ const ALONE: [(RowSpec, Alone); 15] = [
     (transactions::SYNCED, transactions::synced),
     (transactions::GROUP_8, transactions::group_8),
     (transactions::GROUP_64, transactions::group_64),
+    (blocks::ACCOUNTS_1000, blocks::accounts_1000),
+    (blocks::ACCOUNTS_10000, blocks::accounts_10000),
+    (blocks::TWO, blocks::two),
+    (blocks::CHAIN, blocks::chain),
+    (blocks::IDLE, blocks::idle),
     (layout::GET, layout::get),
     (layout::SCAN, layout::scan),
     (layout::UPDATE, layout::update),
