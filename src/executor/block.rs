@@ -263,6 +263,7 @@ where
             }
         }
         let mut sample = Sample::default();
+        let mut is_warm = progress.stats.switches > 0;
         let mut began = Instant::now();
         loop {
             let Some(txn) = self.txns.get(progress.ledger.outcomes.len()) else {
@@ -281,8 +282,14 @@ where
             sample.took.push(now - began);
             began = now;
             if sample.count == SAMPLE {
-                progress.penalty = progress.penalty.saturating_sub(SAMPLE);
                 let near = std::mem::take(&mut serial.near);
+                if !is_warm {
+                    // The first are slow whatever they do.
+                    is_warm = true;
+                    sample = Sample::default();
+                    continue;
+                }
+                progress.penalty = progress.penalty.saturating_sub(SAMPLE);
                 let is_worth = sample.is_worth_sharing(near);
                 sample = Sample::default();
                 if progress.penalty == 0 && is_worth && self.may_be_parallel(progress) {

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     counter::{decode_cell, encode_cell},
-    frame::{Captured, Frame, Own, Seen},
+    frame::{Captured, Frame, Own, Seen, Slot},
     iter::{BlockIter, Overlay},
     memory::View,
     merge::Fixed,
@@ -95,12 +95,26 @@ pub(super) struct Left {
 impl State<'_> {
     fn number_of(&mut self, key: &[u8]) -> u32 {
         match &self.below {
-            Below::Serial(_) => self.frame.slot_of(key, |_| (Key::copy_from_slice(key), 0)),
+            Below::Serial(_) => {
+                let is_it = |slot: &Slot| slot.key == key;
+                self.frame
+                    .slot_of(key, is_it, |_| (Key::copy_from_slice(key), 0))
+            }
             Below::Parallel(view) => {
                 let memory = view.memory;
-                self.frame.slot_of(key, |hash| memory.locate(hash, key))
+                let is_it = |slot: &Slot| memory.is_key(slot.location, key);
+                let make = |hash| (Key::new(), memory.locate(hash, key));
+                self.frame.slot_of(key, is_it, make)
             }
         }
+    }
+
+    fn key_of(&self, number: u32) -> Result<Key, Stop> {
+        let slot = self.frame.slot(number)?;
+        Ok(match &self.below {
+            Below::Serial(_) => slot.key.clone(),
+            Below::Parallel(view) => view.memory.key_of(slot.location),
+        })
     }
 
     /// Whether everything below is decided.
@@ -121,10 +135,14 @@ impl State<'_> {
                 below.read(self.frame.slot_mut(number)?)
             }
             Below::Parallel(view) => {
-                if let Some(captured) = self.frame.captured(number)
-                    && captured.seen != Seen::BOUNDED
-                {
-                    return Ok(captured.value.clone());
+                match self.frame.captured(number) {
+                    Some(captured) if captured.seen == Seen::BASE => {
+                        return Ok(self.frame.slot(number)?.current.clone());
+                    }
+                    Some(captured) if captured.seen != Seen::BOUNDED => {
+                        return Ok(captured.value.clone());
+                    }
+                    _ => {}
                 }
                 let read = view.read(self.frame.slot_mut(number)?);
                 if let Err(Stop::Storage(_)) = &read {
@@ -132,7 +150,11 @@ impl State<'_> {
                     self.frame.capture(number, Captured::FAILED)?;
                 }
                 let captured = read?;
-                let value = captured.value.clone();
+                let value = if captured.seen == Seen::BASE {
+                    self.frame.slot(number)?.current.clone()
+                } else {
+                    captured.value.clone()
+                };
                 if noted {
                     let told = self.frame.bounded(number).and_then(|bounded| bounded.value);
                     if told.is_some() && decode_cell(value.as_deref()).ok() != told {
@@ -175,7 +197,7 @@ impl State<'_> {
         }
         let written: Vec<_> = self.frame.written().collect();
         for number in written {
-            let key = self.frame.slot(number)?.key.clone();
+            let key = self.key_of(number)?;
             if range.contains(&key) {
                 let value = self.read(number)?;
                 rows.insert(key, value);
@@ -534,26 +556,26 @@ impl ReadView for BlockContext<'_> {
 impl State<'_> {
     /// Fetches the base values of some slots that are not known yet, together.
     fn fetch(&mut self, numbers: &[u32]) -> Result<(), Stop> {
-        let slots = numbers
-            .iter()
-            .map(|number| Ok((*number, self.frame.slot(*number)?)));
-        let slots: Result<Vec<_>> = slots.collect();
-        let mut missing: Vec<(u32, Key)> = slots?
-            .into_iter()
-            .filter(|(number, slot)| !slot.is_known && self.frame.own(*number).is_none())
-            .map(|(number, slot)| (number, slot.key.clone()))
-            .collect();
-        if missing.len() < 2 {
-            return Ok(());
+        let mut missing = Vec::new();
+        for number in numbers {
+            if !self.frame.slot(*number)?.is_known && self.frame.own(*number).is_none() {
+                missing.push(*number);
+            }
         }
         missing.sort_unstable();
         missing.dedup();
-        let keys: Vec<&[u8]> = missing.iter().map(|(_, key)| &**key).collect();
+        if missing.len() < 2 {
+            return Ok(());
+        }
         match &mut self.below {
             Below::Serial(below) => {
+                let keys = missing
+                    .iter()
+                    .map(|number| Ok(&*self.frame.slot(*number)?.key));
+                let keys = keys.collect::<Result<Vec<&[u8]>>>()?;
                 // What cannot be read will be read again, one by one, and fail where it is asked for.
                 if let Ok(values) = below.base.multi_get(&keys) {
-                    for ((number, _), value) in missing.iter().zip(values) {
+                    for (number, value) in missing.iter().zip(values) {
                         let slot = self.frame.slot_mut(*number)?;
                         slot.current = value;
                         slot.is_known = true;
@@ -561,11 +583,10 @@ impl State<'_> {
                 }
             }
             Below::Parallel(view) => {
-                let slots = missing
+                let locations = missing
                     .iter()
-                    .map(|(number, _)| Ok(self.frame.slot(*number)?.location));
-                let locations = slots.collect::<Result<Vec<_>>>()?;
-                view.memory.fetch(&locations);
+                    .map(|number| Ok(self.frame.slot(*number)?.location));
+                view.memory.fetch(&locations.collect::<Result<Vec<_>>>()?);
             }
         }
         Ok(())

@@ -27,7 +27,9 @@ pub(super) const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Slot {
+    /// One by one; in parallel the shared memory has it.
     pub(super) key: Key,
+    key_bytes: usize,
     hash: u64,
     /// The run that touched it last; `read` and `own` are that run's.
     run: u32,
@@ -37,6 +39,8 @@ pub(super) struct Slot {
     own: u32,
     /// Whether `current` is filled.
     pub(super) is_known: bool,
+    /// In parallel: whether `current` is this thread's own copy.
+    pub(super) is_copied: bool,
     /// One by one: the value that the next transaction sees. In parallel: the base's value.
     pub(super) current: Option<Value>,
     /// One by one: the transaction that wrote it last.
@@ -105,6 +109,13 @@ pub(super) struct Captured {
 }
 
 impl Captured {
+    /// The base's value, which the slot has.
+    pub(super) const BASE: Self = Self {
+        seen: Seen::BASE,
+        value: None,
+        is_failed: false,
+    };
+
     /// The base was asked, and could not be read.
     pub(super) const FAILED: Self = Self {
         seen: Seen::BASE,
@@ -181,35 +192,46 @@ impl Frame {
         self.hasher.hash_one(key)
     }
 
-    /// Hashes as another frame does.
-    pub(super) fn with_hasher(hasher: KeyHasher) -> Self {
+    /// Hashes as another frame does, and has room for so many keys.
+    pub(super) fn with_hasher(hasher: KeyHasher, keys: usize) -> Self {
         Self {
             hasher,
+            table: HashTable::with_capacity(keys),
+            slots: Vec::with_capacity(keys),
             ..Self::default()
         }
     }
 
-    /// The slot of a key, made by `make` where there is none yet: it gives the key and its location.
-    pub(super) fn slot_of(&mut self, key: &[u8], make: impl FnOnce(u64) -> (Key, u32)) -> u32 {
+    /// The slot of a key: `is_it` says whether a slot is the key's. Where there is none, one is made of the
+    /// key and location that `make` gives.
+    pub(super) fn slot_of(
+        &mut self,
+        key: &[u8],
+        is_it: impl Fn(&Slot) -> bool,
+        make: impl FnOnce(u64) -> (Key, u32),
+    ) -> u32 {
         let hash = self.hash(key);
         let slots = &self.slots;
         let is_it = |number: &u32| {
             slots
                 .get(*number as usize)
-                .is_some_and(|slot| slot.key == key)
+                .is_some_and(|slot| slot.hash == hash && is_it(slot))
         };
         if let Some(number) = self.table.find(hash, is_it) {
             return *number;
         }
+        let key_bytes = key.len();
         let (key, location) = make(hash);
         let number = u32::try_from(self.slots.len()).unwrap_or(NONE);
         self.slots.push(Slot {
             key,
+            key_bytes,
             hash,
             run: 0,
             read: NONE,
             own: NONE,
             is_known: false,
+            is_copied: false,
             current: None,
             writer: NONE,
             location,
@@ -295,7 +317,7 @@ impl Frame {
     /// `TooLarge` where a transaction writes more than a commit may hold. Nothing is changed then.
     pub(super) fn write(&mut self, number: u32, own: Own) -> Result<()> {
         let slot = Self::touch(&mut self.slots, self.run, number)?;
-        let size = slot.key.len() + own.size_bytes();
+        let size = slot.key_bytes + own.size_bytes();
         let kept = self.savepoints.last().map_or(0, |mark| mark.writes);
         let count = self.writes.len();
         let covered = self.writes.get_mut(slot.own as usize);
@@ -303,7 +325,7 @@ impl Frame {
         let covered = covered.filter(|_| slot.own as usize >= kept);
         let freed = covered
             .as_ref()
-            .map_or(0, |write| slot.key.len() + write.own.size_bytes());
+            .map_or(0, |write| slot.key_bytes + write.own.size_bytes());
         let write_bytes = self.write_bytes - freed + size;
         let is_full = covered.is_none() && count >= BATCH_MAX_WRITES;
         if write_bytes > BATCH_MAX_BYTES || is_full {
@@ -425,7 +447,11 @@ mod tests {
     use std::collections::HashMap;
 
     fn slot(frame: &mut Frame, key: u8) -> u32 {
-        frame.slot_of(&[key], |_| (Key::copy_from_slice(&[key]), 0))
+        frame.slot_of(
+            &[key],
+            |slot| slot.key == [key][..],
+            |_| (Key::copy_from_slice(&[key]), 0),
+        )
     }
 
     fn value(byte: u8) -> Own {

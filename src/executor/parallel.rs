@@ -35,6 +35,9 @@ const LOOKED_AT: u32 = 16;
 pub(super) const PREFETCH_KEYS: usize = 128;
 /// Transactions that take less than this are not worth sharing out.
 pub(super) const CHEAP: Duration = Duration::from_micros(4);
+/// Room is made for so many keys of each transaction, up to a limit.
+const KEYS_EACH: usize = 3;
+const ROOM_MAX_KEYS: usize = 1 << 15;
 /// One run in so many is timed.
 const TIMED: u32 = 8;
 
@@ -48,6 +51,8 @@ pub(super) struct Parallel<T, O, F> {
     /// What aborted runs have left in the memory, until the next run of theirs takes its place.
     leftovers: Box<[Mutex<Vec<u32>>]>,
     first: u32,
+    /// How many keys there is room for from the start.
+    keys: usize,
     hints: Vec<Key>,
     next_hint: AtomicU32,
     workers: AtomicU32,
@@ -133,9 +138,10 @@ where
         let window = (4 * config.workers).clamp(1, config.window);
         let window = u32::try_from(window).unwrap_or(u32::MAX);
         let hints = std::mem::take(&mut progress.hints);
+        let keys = ((end - first) as usize * KEYS_EACH).min(ROOM_MAX_KEYS);
         Arc::new(Self {
             block: Arc::clone(block),
-            memory: Arc::new(Memory::new(progress.base())),
+            memory: Arc::new(Memory::new(progress.base(), keys)),
             schedule: Schedule::new(first, end, window),
             halt,
             head: Mutex::new(AtHead {
@@ -148,6 +154,7 @@ where
                 .take((end - first) as usize)
                 .collect(),
             first,
+            keys,
             hints,
             next_hint: AtomicU32::new(0),
             workers: AtomicU32::new(0),
@@ -158,7 +165,7 @@ where
     /// Works until the part has ended. Returns it to whoever ended it.
     pub(super) fn take_part(&self) -> Option<Ended<O>> {
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
-        let mut frame = Frame::with_hasher(self.memory.hasher());
+        let mut frame = Frame::with_hasher(self.memory.hasher(), self.keys);
         if number == 1 {
             // One of them reads ahead of all.
             while !self.halt.is_set() && self.prefetch() {}
@@ -233,7 +240,7 @@ where
     /// Whether the runs that were timed so far are not worth being shared out.
     fn is_cheap(&self) -> bool {
         let timed = self.counts.timed.get();
-        timed > 0 && Duration::from_nanos(self.counts.timed_ns.get() / timed) < CHEAP / 2
+        timed > 0 && Duration::from_nanos(self.counts.timed_ns.get() / timed) < CHEAP
     }
 
     /// Runs a transaction ahead of the head. Returns one that waited for it.
@@ -486,8 +493,9 @@ where
         self.halt.set();
         let mut progress = at_head.progress.take()?;
         let mut accesses = std::mem::take(&mut at_head.accesses);
-        accesses.set_keys(self.memory.keys());
-        progress.add(self.memory.changes(self.schedule.committed()), accesses);
+        let (changes, keys) = self.memory.changes(self.schedule.committed());
+        accesses.set_keys(keys);
+        progress.add(changes, accesses);
         let stats = &mut progress.stats;
         stats.parallel += u64::from(self.schedule.committed() - self.first);
         stats.executions += self.counts.executions.get();

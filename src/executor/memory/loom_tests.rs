@@ -28,8 +28,8 @@ impl Memory {
 
 /// One transaction writes a key, the one above it reads the range; then the first is committed.
 fn write_beside_a_range(publish: fn(&Memory, u32)) {
-    let memory = Arc::new(Memory::new(Arc::new(BTreeMap::<Key, Value>::new())));
-    let (_, number) = memory.locate(memory.hasher().hash_one(&b"key"[..]), b"key");
+    let memory = Arc::new(Memory::new(Arc::new(BTreeMap::<Key, Value>::new()), 0));
+    let number = memory.locate(memory.hasher().hash_one(&b"key"[..]), b"key");
     let writer = {
         let memory = Arc::clone(&memory);
         thread::spawn(move || publish(&memory, number))

@@ -16,7 +16,7 @@ mod table;
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Bound, sync::OnceLock};
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 
 use self::{
     chain::{Chain, Found},
@@ -35,7 +35,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     storage::{Key, KeyRange, Value},
-    sync::{Arc, AtomicBool, CachePadded, Ordering, RwLock},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, RwLock},
 };
 
 /// Locks of the table of keys.
@@ -44,14 +44,11 @@ const SHARDS: usize = 64;
 pub(super) struct Memory {
     pub(super) base: Arc<dyn BlockBase>,
     hasher: KeyHasher,
-    shards: Box<[CachePadded<RwLock<Shard>>]>,
+    shards: Box<[CachePadded<Mutex<HashTable<Place>>>]>,
     locations: Table<Location>,
     /// The keys that were written, in order, once a range was asked for.
     index: RwLock<Option<BTreeMap<Key, u32>>>,
 }
-
-#[derive(Default)]
-struct Shard(HashTable<Place>);
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -99,21 +96,20 @@ impl View<'_> {
             return Ok(captured);
         }
         if !slot.is_known {
-            let value = self.memory.base_of(slot.location)?.as_ref();
-            slot.current = value.map(|value| {
-                if value.len() <= COPIED_MAX_BYTES {
-                    Value::copy_from_slice(value)
-                } else {
-                    value.clone()
-                }
-            });
+            slot.current.clone_from(self.memory.base_of(slot.location)?);
             slot.is_known = true;
+        } else if !slot.is_copied {
+            // It is read again and again.
+            slot.is_copied = true;
+            if let Some(value) = slot
+                .current
+                .as_mut()
+                .filter(|v| v.len() <= COPIED_MAX_BYTES)
+            {
+                *value = Value::copy_from_slice(value);
+            }
         }
-        Ok(Captured {
-            seen: Seen::BASE,
-            value: slot.current.clone(),
-            is_failed: false,
-        })
+        Ok(Captured::BASE)
     }
 }
 
@@ -128,13 +124,13 @@ fn no_location() -> Error {
 }
 
 impl Memory {
-    pub(super) fn new(base: Arc<dyn BlockBase>) -> Self {
+    /// Over `base`, with room for so many keys.
+    pub(super) fn new(base: Arc<dyn BlockBase>, keys: usize) -> Self {
+        let shard = || CachePadded::new(Mutex::new(HashTable::with_capacity(keys / SHARDS)));
         Self {
             base,
             hasher: KeyHasher::default(),
-            shards: std::iter::repeat_with(CachePadded::default)
-                .take(SHARDS)
-                .collect(),
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
             locations: Table::new(),
             index: RwLock::default(),
         }
@@ -151,7 +147,7 @@ impl Memory {
     }
 
     /// The location of a key, made where there is none.
-    pub(super) fn locate(&self, hash: u64, key: &[u8]) -> (Key, u32) {
+    pub(super) fn locate(&self, hash: u64, key: &[u8]) -> u32 {
         debug_assert_eq!(
             hash,
             self.hasher.hash_one(key),
@@ -159,43 +155,37 @@ impl Memory {
         );
         let shard = usize::try_from(hash >> 32).unwrap_or(0) % SHARDS;
         let Some(shard) = self.shards.get(shard) else {
-            return (Key::copy_from_slice(key), NONE);
+            return NONE;
         };
-        if let Some(found) = self.find(&shard.read(), hash, key) {
-            return found;
+        let mut places = shard.lock();
+        let is_it = |place: &Place| place.hash == hash && self.is_key(place.location, key);
+        match places.entry(hash, is_it, |place| place.hash) {
+            Entry::Occupied(found) => found.get().location,
+            Entry::Vacant(vacant) => {
+                let pushed = self.locations.push(Location {
+                    key: Key::copy_from_slice(key),
+                    base: OnceLock::new(),
+                    is_written: AtomicBool::new(false),
+                    is_indexed: AtomicBool::new(false),
+                    chain: RwLock::default(),
+                });
+                let Some(location) = pushed else { return NONE };
+                vacant.insert(Place { hash, location });
+                location
+            }
         }
-        let mut places = shard.write();
-        if let Some(found) = self.find(&places, hash, key) {
-            return found;
-        }
-        let key = Key::copy_from_slice(key);
-        let pushed = self.locations.push(Location {
-            key: key.clone(),
-            base: OnceLock::new(),
-            is_written: AtomicBool::new(false),
-            is_indexed: AtomicBool::new(false),
-            chain: RwLock::default(),
-        });
-        let Some(location) = pushed else {
-            return (key, NONE);
-        };
-        places
-            .0
-            .insert_unique(hash, Place { hash, location }, |place| place.hash);
-        (key, location)
     }
 
-    fn find(&self, shard: &Shard, hash: u64, key: &[u8]) -> Option<(Key, u32)> {
-        let is_it = |place: &Place| {
-            place.hash == hash
-                && self
-                    .locations
-                    .get(place.location)
-                    .is_some_and(|location| location.key == key)
-        };
-        let place = shard.0.find(hash, is_it)?;
-        let location = self.locations.get(place.location)?;
-        Some((location.key.clone(), place.location))
+    /// Whether a location is that of a key.
+    pub(super) fn is_key(&self, number: u32, key: &[u8]) -> bool {
+        self.locations
+            .get(number)
+            .is_some_and(|location| location.key == key)
+    }
+
+    pub(super) fn key_of(&self, number: u32) -> Key {
+        let location = self.locations.get(number);
+        location.map_or_else(Key::new, |location| location.key.clone())
     }
 
     /// The base's value.
@@ -212,7 +202,7 @@ impl Memory {
     /// Fetches base values that nobody has read yet. What cannot be read is left to whoever needs it.
     /// Returns how many.
     pub(super) fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
-        let numbers = keys.map(|key| self.locate(self.hasher.hash_one(key), key).1);
+        let numbers = keys.map(|key| self.locate(self.hasher.hash_one(key), key));
         let numbers: Vec<_> = numbers.collect();
         self.fetch(&numbers)
     }
@@ -414,26 +404,28 @@ impl Memory {
         match chain.below(txn) {
             Found::Base { sum: None } if captured.seen == Seen::BASE => return true,
             Found::Value {
-                seen,
-                value,
-                sum: None,
-            } => {
-                // Another version of the same value is as good.
-                return seen == captured.seen
-                    || value == captured.value.as_ref() && !captured.is_failed;
-            }
+                seen, sum: None, ..
+            } if seen == captured.seen => return true,
             Found::Estimate(_) | Found::Nonsense => return false,
             _ => {}
         }
         drop(chain);
-        !captured.is_failed
-            && match self.read(number, txn) {
-                Ok(Some(now)) => now.value == captured.value,
-                Ok(None) => self
-                    .base_of(number)
-                    .is_ok_and(|base| *base == captured.value),
-                Err(_) => false,
-            }
+        if captured.is_failed {
+            return false;
+        }
+        // Another version of the same value is as good.
+        let then = match captured.seen {
+            Seen::BASE => match location.base.get() {
+                Some(value) => value,
+                None => return false,
+            },
+            _ => &captured.value,
+        };
+        match self.read(number, txn) {
+            Ok(Some(now)) => now.value == *then,
+            Ok(None) => self.base_of(number).is_ok_and(|base| base == then),
+            Err(_) => false,
+        }
     }
 
     fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
@@ -514,22 +506,22 @@ impl Memory {
         Ok(true)
     }
 
-    /// What the transactions before `txn` leave, all of them committed.
-    pub(super) fn changes(&self, txn: u32) -> ChangeSet {
-        let written = self.locations.iter().flatten();
-        let written = written.filter(|location| location.is_written.load(Ordering::Acquire));
-        let rows = written.filter_map(|location| match location.chain.read().below(txn) {
-            Found::Value { value, .. } => Some((location.key.clone(), value.cloned())),
-            _ => None,
-        });
-        ChangeSet::new(rows.collect())
-    }
-
-    /// The keys by the numbers of their locations.
-    pub(super) fn keys(&self) -> Vec<Key> {
-        self.locations
-            .iter()
-            .map(|location| location.map_or_else(Key::new, |location| location.key.clone()))
-            .collect()
+    /// What the transactions before `txn` leave, all of them committed; and the keys by the numbers of
+    /// their locations.
+    pub(super) fn changes(&self, txn: u32) -> (ChangeSet, Vec<Key>) {
+        let (mut rows, mut keys) = (Vec::new(), Vec::new());
+        for location in self.locations.iter() {
+            let Some(location) = location else {
+                keys.push(Key::new());
+                continue;
+            };
+            keys.push(location.key.clone());
+            if location.is_written.load(Ordering::Acquire)
+                && let Found::Value { value, .. } = location.chain.read().below(txn)
+            {
+                rows.push((location.key.clone(), value.cloned()));
+            }
+        }
+        (ChangeSet::new(rows), keys)
     }
 }
