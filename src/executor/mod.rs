@@ -1,5 +1,46 @@
 //! The block executor: an ordered block of transactions on all cores, with the one right answer, that of
 //! running them one by one.
+//!
+//! The algorithm is of the family of Block-STM (Gelashvili and others, "Block-STM: Scaling Blockchain
+//! Execution by Turning Ordering Curse to a Performance Blessing", 2022), with one change that most of the
+//! rest follows from: **authority at the commit head**. What runs ahead of the head is only ever a
+//! proposal. At the head, with everything below committed, a run is checked once; where it is stale it is
+//! run again in place, and then nothing can make it stale. So there are no waves of validation, nobody
+//! counts who is active to find the end, and no transaction runs more than once beyond its proposals.
+//!
+//! ```text
+//!              committed                       window
+//!   0 1 2 3 4 5 | 6      7 8 9 ...               | ...
+//!               | head   run ahead, proposals    | not begun
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | `context`, `iter`, `ranges` | what a transaction sees and does |
+//! | `frame` | what a thread keeps of keys, and of the run at hand |
+//! | `run` | calling a transaction's code: panics, errors, what it ended with |
+//! | `ledger` | what is decided, in order: both paths end there |
+//! | `serial` | one by one: a map over the base |
+//! | `parallel` | ahead of the head and at it; the window |
+//! | `memory` | what transactions have written, version by version |
+//! | `schedule` | the protocols between workers |
+//! | `block` | the parts of a block, and when it goes from one path to the other |
+//! | `pool` | threads |
+//! | `base`, `merge`, `counter` | the state below; rows over rows; integer cells |
+//! | `config`, `outcome`, `changes`, `access` | what goes in and comes out |
+//!
+//! **Invariants:**
+//! - A run counts only if, with everything below it committed, all that it read is still so. That holds for
+//!   its panics, errors and charges too.
+//! - What a transaction leaves is decided in one place, in order ([`ledger`]), however it was run.
+//! - The first read of a key counts for the whole run: a run never sees two values of one key.
+//! - An error of reading stays with the run, whatever its code makes of it.
+//! - Outcomes, changes, access sets and ends do not depend on workers, window or timing; only
+//!   [`BlockStats`] does.
+//!
+//! It knows nothing of the store: the base is a trait, the changes are handed back. Transactions are shared
+//! with the pool's threads and have to be `'static`: threads that outlive the call cannot borrow
+//! without `unsafe`.
 
 mod access;
 mod base;
@@ -112,7 +153,8 @@ impl BlockExecutor {
     ///
     /// Where `f` never returns and never calls its context, only a
     /// [`deadline`](BlockExecutorConfig::deadline) ends the call; the thread is lost to it until it
-    /// does return, and is replaced. When the call returns, runs in vain of this block may still be coming to
+    /// does return, and is replaced. A run in vain can do so where the valid one would not: code that loops
+    /// until two values agree should call its context in the loop. When the call returns, runs in vain of this block may still be coming to
     /// their ends.
     ///
     /// # Errors
