@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::{Batch, CommitOptions, MemoryStorage, PinOptions, Storage, guards::Guards};
 use crate::{
-    PruneRule,
+    MemoryConfig, PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering},
     timestamp::Timestamp,
 };
@@ -211,5 +211,37 @@ fn loom_a_pin_beside_a_prune_keeps_what_it_sees() {
             Ok(_) => assert_eq!(read.unwrap(), Some(b"1".to_vec())),
             Err(_) => assert_eq!(read.unwrap_err().kind().name(), "pruned"),
         }
+    });
+}
+
+/// The code itself: a state is read by a latest get, a scan and a get in the past, while what it lies in is
+/// sealed, merged and let go, and the key is deleted.
+#[test]
+fn loom_a_state_is_the_same_wherever_it_lies() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(4);
+    builder.check(|| {
+        let config = MemoryConfig {
+            recent_versions_size: 0,
+            ..MemoryConfig::default()
+        };
+        let storage = MemoryStorage::with_config(config);
+        storage.set(b"key", b"1").unwrap();
+        let other = {
+            let storage = storage.clone();
+            thread::spawn(move || {
+                storage.delete(b"key").unwrap();
+                storage.set(b"other", b"3").unwrap();
+            })
+        };
+        let (before, latest) = (storage.visible(), storage.get(b"key").unwrap());
+        let after = storage.visible();
+        let is_there = latest.is_some();
+        assert!(if is_there { before <= AT } else { after > AT });
+        let rows = storage.scan_at(b"key", before).unwrap();
+        assert_eq!(rows.len(), usize::from(before <= AT), "at {before}");
+        assert_eq!(storage.get_at(b"key", AT).unwrap(), Some(b"1".to_vec()));
+        other.join().unwrap();
+        assert_eq!(storage.get(b"key").unwrap(), None);
     });
 }

@@ -245,7 +245,6 @@ impl Counter {
             let index = usize::try_from(timestamp.get()).unwrap();
             self.values[index].store(value + 1, Ordering::SeqCst);
         };
-        self.clock.start(timestamp);
         if order == Order::PublishFirst {
             self.conflicts.publish(vec![record], &self.clock);
             write();

@@ -27,7 +27,11 @@
 //! version that is replaced before it is merged goes straight to history with both ends known.
 
 mod cursor;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod segment;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 pub(super) use cursor::RecentCursor;
 pub(super) use segment::{RecentKey, RecentVersion, Segment, Versions};
