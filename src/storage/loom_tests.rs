@@ -219,7 +219,7 @@ fn loom_a_pin_beside_a_prune_keeps_what_it_sees() {
 #[test]
 fn loom_a_state_is_the_same_wherever_it_lies() {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(4);
+    builder.preemption_bound = Some(3);
     builder.check(|| {
         let config = MemoryConfig {
             recent_versions_size: 0,
