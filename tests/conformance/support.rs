@@ -73,12 +73,21 @@ pub(crate) trait Place {
     }
 }
 
+/// How much is kept in memory until it is merged: all, nothing but the last commits, or a little of both.
+pub(crate) const ALL: usize = 64 << 20;
+pub(crate) const NOTHING: usize = 0;
+pub(crate) const A_LITTLE: usize = 2 << 10;
+
 /// Memory: a store ends with its last handle.
-pub(crate) struct InMemory;
+pub(crate) struct InMemory {
+    recent_versions_size: usize,
+}
 
 impl InMemory {
-    pub(crate) fn new() -> Self {
-        Self
+    pub(crate) fn new(recent_versions_size: usize) -> Self {
+        Self {
+            recent_versions_size,
+        }
     }
 }
 
@@ -92,6 +101,7 @@ impl Place for InMemory {
         config.conflict_log_size = options
             .conflict_log_size
             .unwrap_or(config.conflict_log_size);
+        config.recent_versions_size = self.recent_versions_size;
         MemoryStorage::with_config(config)
     }
 
@@ -102,12 +112,18 @@ impl Place for InMemory {
 
 /// A directory of its own, with a database of tiny files.
 #[cfg(feature = "rocksdb-storage")]
-pub(crate) struct OnRocksDB(tempfile::TempDir);
+pub(crate) struct OnRocksDB {
+    directory: tempfile::TempDir,
+    recent_versions_size: usize,
+}
 
 #[cfg(feature = "rocksdb-storage")]
 impl OnRocksDB {
-    pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary directory"))
+    pub(crate) fn new(recent_versions_size: usize) -> Self {
+        Self {
+            directory: tempfile::tempdir().expect("a temporary directory"),
+            recent_versions_size,
+        }
     }
 }
 
@@ -116,7 +132,7 @@ impl Place for OnRocksDB {
     type Storage = sapwood::RocksDBStorage;
 
     fn open_with(&self, options: Options) -> sapwood::RocksDBStorage {
-        let path = self.0.path().join("db");
+        let path = self.directory.path().join("db");
         let defaults = sapwood::RocksDBConfig::at(path.to_str().expect("a UTF-8 path"));
         let log_size = options.conflict_log_size;
         sapwood::RocksDBStorage::new(sapwood::RocksDBConfig {
@@ -126,6 +142,7 @@ impl Place for OnRocksDB {
             timestamps: options.timestamps,
             max_snapshot_age: options.max_snapshot_age,
             conflict_log_size: log_size.unwrap_or(defaults.conflict_log_size),
+            recent_versions_size: self.recent_versions_size,
             ..defaults
         })
         .expect("open")
@@ -137,15 +154,23 @@ impl Place for OnRocksDB {
     }
 }
 
-/// Makes a test for each storage of each check.
+/// Makes a test of each check for each storage, and for each where commits are merged while it runs.
 macro_rules! suite {
     ($($check:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[test] fn $check() { super::$check(&$crate::support::InMemory::new()); })*
-        }
+        suite!(in_memory: InMemory, ALL, $($check),*);
+        suite!(in_memory_merged_at_once: InMemory, NOTHING, $($check),*);
+        suite!(in_memory_merged_soon: InMemory, A_LITTLE, $($check),*);
         #[cfg(feature = "rocksdb-storage")]
-        mod on_rocksdb {
-            $(#[test] fn $check() { super::$check(&$crate::support::OnRocksDB::new()); })*
+        suite!(on_rocksdb: OnRocksDB, ALL, $($check),*);
+        #[cfg(feature = "rocksdb-storage")]
+        suite!(on_rocksdb_merged_at_once: OnRocksDB, NOTHING, $($check),*);
+        #[cfg(feature = "rocksdb-storage")]
+        suite!(on_rocksdb_merged_soon: OnRocksDB, A_LITTLE, $($check),*);
+    };
+    ($name:ident: $place:ident, $size:ident, $($check:ident),*) => {
+        mod $name {
+            use crate::support::{$place, $size};
+            $(#[test] fn $check() { super::$check(&$place::new($size)); })*
         }
     };
 }
