@@ -2,7 +2,7 @@
 //!
 //! Files, memtables and blocks are tiny, so that the versions of a key spread over files and
 //! levels. `SEEDS` says how many schedules each storage runs (`make model SEEDS=1000`), `SEED` runs
-//! just one; a failure names its seed.
+//! just one; a failure names its seed. A third of them merges each commit at once, a third merges soon.
 
 #[path = "model/schedule.rs"]
 mod schedule;
@@ -15,7 +15,7 @@ mod transactions;
 
 use std::env;
 
-use sapwood::{Engine, MemoryStorage};
+use sapwood::{Engine, MemoryConfig, MemoryStorage};
 
 use schedule::Schedule;
 
@@ -36,11 +36,22 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+/// How much is kept in memory until it is merged, by seed and by how often the store was opened.
+fn recent_versions_size(number: u64) -> usize {
+    match number % 3 {
+        0 => 64 << 20,
+        1 => 0,
+        _ => 2 << 10,
+    }
+}
+
 #[test]
 fn memory_agrees_with_the_reference() {
     println!("seeds {:?}", seeds());
     for seed in seeds() {
-        let engine = Engine::new(&MemoryStorage::new());
+        let mut config = MemoryConfig::default();
+        config.recent_versions_size = recent_versions_size(seed);
+        let engine = Engine::new(&MemoryStorage::with_config(config));
         Schedule::new(seed, engine, None).run(OPERATIONS);
     }
 }
@@ -54,8 +65,11 @@ fn rocksdb_agrees_with_the_reference() {
     for seed in seeds() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state").to_str().unwrap().to_owned();
+        let opened = std::cell::Cell::new(seed);
         let open = move || {
+            opened.set(opened.get() + 1);
             let config = RocksDBConfig {
+                recent_versions_size: recent_versions_size(opened.get()),
                 write_buffer_size: 64 << 10,
                 target_file_size: 1 << 10,
                 block_cache_size: 1 << 20,

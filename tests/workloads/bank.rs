@@ -29,7 +29,7 @@ const KEPT: u64 = 300;
 mod in_memory {
     #[test]
     fn transfers_keep_the_total() {
-        super::transfers_keep_the_total(&crate::support::InMemory, "memory");
+        super::transfers_keep_the_total(&crate::support::InMemory::new(), "memory");
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sapwood::{Engine, Isolation, Key, Result, Snapshot, Timestamp, Value};
+use sapwood::{
+    Engine, Isolation, Key, MemoryConfig, MemoryStorage, Result, Snapshot, Timestamp, Value,
+};
 
 /// How many threads write, in turn.
 pub(crate) const THREADS: [u64; 4] = [2, 4, 8, 16];
@@ -16,11 +18,30 @@ pub(crate) trait Place {
     fn open(&self) -> Engine;
 }
 
-pub(crate) struct InMemory;
+/// How much the stores of a place keep in memory until it is merged, one after the other.
+const RECENT_VERSIONS_SIZES: [usize; 3] = [2 << 10, 64 << 20, 0];
+
+fn recent_versions_size(opened: &AtomicUsize) -> usize {
+    RECENT_VERSIONS_SIZES[opened.load(Ordering::SeqCst) % RECENT_VERSIONS_SIZES.len()]
+}
+
+#[derive(Default)]
+pub(crate) struct InMemory {
+    opened: AtomicUsize,
+}
+
+impl InMemory {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl Place for InMemory {
     fn open(&self) -> Engine {
-        Engine::in_memory()
+        let mut config = MemoryConfig::default();
+        config.recent_versions_size = recent_versions_size(&self.opened);
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        Engine::new(&MemoryStorage::with_config(config))
     }
 }
 
@@ -46,12 +67,14 @@ impl OnRocksDB {
 #[cfg(feature = "rocksdb-storage")]
 impl Place for OnRocksDB {
     fn open(&self) -> Engine {
+        let recent_versions_size = recent_versions_size(&self.opened);
         let number = self.opened.fetch_add(1, Ordering::SeqCst);
         let path = self.directory.path().join(number.to_string());
         Engine::open_with(sapwood::RocksDBConfig {
             write_buffer_size: self.write_buffer_size,
             target_file_size: u64::try_from(self.write_buffer_size / 16).unwrap(),
             block_cache_size: 1 << 20,
+            recent_versions_size,
             ..sapwood::RocksDBConfig::at(path.to_str().expect("a UTF-8 path"))
         })
         .expect("open")
@@ -62,7 +85,7 @@ impl Place for OnRocksDB {
 macro_rules! suite {
     ($($workload:ident),* $(,)?) => {
         mod in_memory {
-            $(#[test] fn $workload() { super::$workload(&$crate::support::InMemory); })*
+            $(#[test] fn $workload() { super::$workload(&$crate::support::InMemory::new()); })*
         }
         #[cfg(feature = "rocksdb-storage")]
         mod on_rocksdb {
