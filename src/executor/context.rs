@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     fmt,
     ops::{RangeBounds, RangeInclusive},
+    panic::resume_unwind,
 };
 
 use super::{
@@ -34,7 +35,8 @@ use crate::{
 ///
 /// # Errors
 /// An error of reading stays: once a call has failed with one, all later calls do, and whatever the
-/// transaction makes of it, the run counts as failed. An error that refuses one call (a key that is too
+/// transaction makes of it, the run counts as failed. Code that ignores it and goes on calling is ended after
+/// 1,000 more calls: by unwinding, which code that catches panics must let pass. An error that refuses one call (a key that is too
 /// long, adding to a value that is no cell) is the caller's to handle.
 ///
 /// # Examples
@@ -76,7 +78,20 @@ pub(super) struct State<'a> {
     pub(super) charged: u64,
     pub(super) stop: Option<Stop>,
     pub(super) ranges: Option<SharedRanges>,
+    /// Calls since the run was stopped.
+    pub(super) calls_in_vain: u32,
+    /// Calls until a run ahead of the head looks whether it is stale already.
+    pub(super) until_look: u64,
 }
+
+/// Calls that code may make in a run that was stopped, to come to its end; then it is ended.
+const CALLS_IN_VAIN: u32 = 1_000;
+/// Calls after which a run ahead looks whether it is stale already: it could go on for ever because of what
+/// it saw.
+pub(super) const UNTIL_LOOK: u64 = 1_024;
+
+/// What a run is ended with that does not end itself.
+struct GivenUp;
 
 /// What lies below a run.
 pub(super) enum Below<'a> {
@@ -209,7 +224,12 @@ impl State<'_> {
     /// Counts calls.
     fn count(&mut self, calls: u64) -> Result<(), Stop> {
         if let Some(stop) = &self.stop {
+            self.calls_in_vain += 1;
             return Err(stop.again());
+        }
+        self.until_look = self.until_look.saturating_sub(calls);
+        if self.until_look == 0 {
+            self.look()?;
         }
         if self.halt.is_set() {
             return Err(Stop::Halted);
@@ -225,6 +245,31 @@ impl State<'_> {
             Some(stop) => Err(stop.again()),
             None => count_down(&mut run.operations_left, calls),
         }
+    }
+
+    /// Looks whether what the run has read is still so.
+    fn look(&mut self) -> Result<(), Stop> {
+        // So that looking takes no longer than reading did.
+        self.until_look = UNTIL_LOOK.max(self.frame.reads.len() as u64);
+        let Below::Parallel(view) = &self.below else {
+            return Ok(());
+        };
+        if view.is_exact {
+            return Ok(());
+        }
+        let (memory, txn) = (view.memory, view.txn);
+        for (number, captured) in self.frame.reads.iter().zip(&self.frame.captured) {
+            if !memory.point_holds(self.frame.slot(*number)?.location, captured, txn) {
+                return Err(Stop::Stale);
+            }
+        }
+        for bounded in &self.frame.bounds {
+            let location = self.frame.slot(bounded.slot)?.location;
+            if !memory.bound_holds(location, bounded.allowed, txn) {
+                return Err(Stop::Stale);
+            }
+        }
+        Ok(())
     }
 
     /// Adds where the number below is known.
@@ -384,11 +429,19 @@ impl<'a> BlockContext<'a> {
     ) -> Result<R> {
         let mut state = self.state.borrow_mut();
         let outcome = state.count(calls).and_then(|()| call(&mut state));
-        outcome.map_err(|stop| {
-            let error = stop.error();
-            state.stop.get_or_insert(stop);
-            error
-        })
+        let stop = match outcome {
+            Ok(result) => return Ok(result),
+            Err(stop) => stop,
+        };
+        let error = stop.error();
+        state.stop.get_or_insert(stop);
+        let goes_on_in_vain = state.calls_in_vain > CALLS_IN_VAIN;
+        drop(state);
+        // Not while its code unwinds already, and calls from a destructor.
+        if goes_on_in_vain && !std::thread::panicking() {
+            resume_unwind(Box::new(GivenUp));
+        }
+        Err(error)
     }
 
     /// The position of the transaction in its block.

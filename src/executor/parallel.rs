@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{
     access::Part as Accesses,
     block::{Block, Progress},
-    context::{Below, BlockContext, Left, State},
+    context::{Below, BlockContext, Left, State, UNTIL_LOOK},
     counter::encode_cell,
     frame::{Frame, Own},
     memory::{Memory, Reliance, View},
@@ -227,6 +227,8 @@ where
             charged: 0,
             stop: None,
             ranges: None,
+            calls_in_vain: 0,
+            until_look: UNTIL_LOOK,
         };
         let ran = run(BlockContext::new(state, index), txn, &*self.block.f);
         if let Some(began) = began {

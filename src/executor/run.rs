@@ -40,13 +40,13 @@ where
     F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>>,
 {
     // What its code left half done dies with the run: only the context comes back, and that is whole.
-    let returned = catch_unwind(AssertUnwindSafe(|| f(&mut ctx, txn)));
+    let returned = catch_unwind(AssertUnwindSafe(|| f(&mut ctx, txn))).map_err(message_of);
     let mut left = ctx.end();
     let ran = match (left.stop.take(), returned) {
         (Some(Stop::OutOfOperations), _) => Ok(Ending::OutOfOperations),
         (Some(Stop::Storage(error)), _) | (None, Ok(Err(error))) => Ok(Ending::Failed(error)),
         (Some(stop), _) => Err(stop),
-        (None, Err(payload)) => Ok(Ending::Panicked(message_of(payload))),
+        (None, Err(message)) => Ok(Ending::Panicked(message)),
         (None, Ok(Ok(status))) => Ok(match status {
             ExecutionStatus::Success(output) => Ending::Success(output),
             ExecutionStatus::Skip(output) => Ending::Skip(output),

@@ -7,7 +7,7 @@ use super::{
     access::Part,
     base::BlockBase,
     changes::ChangeSet,
-    context::{Below as ContextBelow, BlockContext, State},
+    context::{Below as ContextBelow, BlockContext, State, UNTIL_LOOK},
     counter::encode_cell,
     frame::{Frame, NONE, Own, Slot},
     ledger::Ledger,
@@ -139,6 +139,8 @@ impl Serial {
             charged: 0,
             stop: None,
             ranges: None,
+            calls_in_vain: 0,
+            until_look: UNTIL_LOOK,
         };
         let (ran, left) = run(BlockContext::new(state, index), txn, f);
         let ending = ran.ok()?;

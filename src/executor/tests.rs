@@ -336,3 +336,50 @@ fn a_deadline_ends_the_call_and_the_thread_is_replaced() {
         drop(stop);
     }
 }
+
+#[test]
+fn code_that_ignores_all_errors_is_ended() {
+    for mode in [Mode::Serial, Mode::Parallel, Mode::Verify] {
+        let executor = executor(|config| {
+            config.mode = mode;
+            config.operations_limit = 100;
+        });
+        let block = executor
+            .execute(base(&[]), vec![0, 1, 2], |ctx, number| {
+                if *number == 1 {
+                    loop {
+                        let _ = ctx.get("key");
+                    }
+                }
+                Ok(ExecutionStatus::Success(()))
+            })
+            .unwrap();
+        assert_eq!(
+            block.outcomes,
+            [Success(()), TxnOutcome::OutOfOperations, Success(())]
+        );
+    }
+}
+
+#[test]
+fn a_run_that_goes_round_because_it_is_stale_is_told_so() {
+    let executor = executor(|config| config.operations_limit = u64::MAX);
+    let (looked, has_looked) = std::sync::mpsc::channel();
+    let looked = crate::sync::Mutex::new(looked);
+    let has_looked = crate::sync::Mutex::new(has_looked);
+    let block = executor
+        .execute(base(&[]), vec![0, 1], move |ctx, number| {
+            if *number == 0 {
+                // Until the other has seen what will not last.
+                has_looked.lock().recv().unwrap();
+                ctx.set("key", b"1")?;
+            } else {
+                ctx.get("key")?;
+                let _ = looked.lock().send(());
+                while ctx.get("key")?.is_none() {}
+            }
+            Ok(ExecutionStatus::Success(()))
+        })
+        .unwrap();
+    assert_eq!((block.stats.committed, block.stats.executions), (2, 3));
+}

@@ -390,7 +390,8 @@ impl Memory {
                 .all(|read| self.range_holds(read, txn).unwrap_or(false))
     }
 
-    fn point_holds(&self, number: u32, captured: &Captured, txn: u32) -> bool {
+    /// Whether a run would read the same again.
+    pub(super) fn point_holds(&self, number: u32, captured: &Captured, txn: u32) -> bool {
         let Some(location) = self.locations.get(number) else {
             return false;
         };
@@ -428,7 +429,8 @@ impl Memory {
         }
     }
 
-    fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
+    /// Whether a run would get the same answers again.
+    pub(super) fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
         let value = match self.read(number, txn) {
             Ok(Some(captured)) => decode_cell(captured.value.as_deref()),
             Ok(None) => match self.base_of(number) {
