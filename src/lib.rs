@@ -4,6 +4,7 @@
 //! Good starting points:
 //! - [`Engine`]: open, commit, read now and in the past, prune.
 //! - [`Engine::transact`] and [`Transaction`]: many reads and writes as one, beside others.
+//! - [`Runtime`] and [`VirtualMachine`]: ordered blocks in parallel, and calls at every past height.
 //! - [`Storage`], with [`MemoryStorage`] and [`RocksDBStorage`]: the same as plain storage, for a
 //!   runtime that brings its own front door.
 //! - [`ReadView`]: what reading is, everywhere.
@@ -45,6 +46,7 @@ mod executor;
 pub mod limits;
 pub mod prune_rule;
 mod read_view;
+mod runtime;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod snapshot;
@@ -65,6 +67,7 @@ pub use executor::{
 };
 pub use prune_rule::PruneRule;
 pub use read_view::ReadView;
+pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
 #[cfg(feature = "rocksdb-storage")]
 pub use storage::RocksDBStorage;

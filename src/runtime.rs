@@ -1,0 +1,472 @@
+//! [`Runtime`]: a [`VirtualMachine`] over a store. It owns the order of what a chain does to its state: one
+//! block at a time, each one commit at its height; calls in the past beside them; heights given back;
+//! pruning by policy.
+//!
+//! It knows nothing of what a transaction is. Speculation, conflicts and retries are the executor's; the
+//! versions are the store's; nothing is kept here but the configuration and whose turn it is.
+
+use std::fmt;
+
+use crate::{
+    engine::Engine,
+    error::{Error, ErrorKind, Result},
+    executor::{
+        BlockContext, BlockExecutor, BlockExecutorConfig, BlockOutput, ChangeSet, ExecutionStatus,
+    },
+    snapshot::Snapshot,
+    storage::{Batch, CommitOptions, PruneReport, Storage},
+    sync::{Arc, Mutex},
+    timestamp::Timestamp,
+};
+
+/// What executes transactions and answers questions about past states: the part that a chain brings.
+///
+/// # Examples
+/// See [`Runtime`].
+pub trait VirtualMachine: Send + Sync + 'static {
+    /// What a block is made of.
+    type Txn: Send + Sync + 'static;
+    /// What a transaction leaves beside its writes: a receipt.
+    type Output: PartialEq + Send + 'static;
+    /// A question about a state.
+    type Call: ?Sized;
+    /// Its answer.
+    type Answer;
+
+    /// Executes one transaction of the block at `height`. It may be called more than once for the same
+    /// transaction, from several threads at a time: see [`BlockContext`] for what it may do.
+    ///
+    /// What a transaction does wrong is an outcome ([`ExecutionStatus::Skip`], say), not an error.
+    ///
+    /// # Errors
+    /// Those of the context, handed on as they are: such a run may be one in vain, and then counts for
+    /// nothing. Any other fails the block, and is made with [`Error::of_machine`].
+    fn execute(
+        &self,
+        ctx: &mut BlockContext<'_>,
+        height: Timestamp,
+        txn: &Self::Txn,
+    ) -> Result<ExecutionStatus<Self::Output>>;
+
+    /// Answers from a past state; the height is the snapshot's timestamp.
+    ///
+    /// # Errors
+    /// Those of reading, and the machine's own.
+    fn call(&self, state: &Snapshot, call: &Self::Call) -> Result<Self::Answer>;
+}
+
+impl Error {
+    /// An error of a [`VirtualMachine`]'s own.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Error, ErrorKind};
+    ///
+    /// let error = Error::of_machine(ErrorKind::Unsupported, "the code has no interpreter here");
+    /// assert_eq!(error.kind().name(), "unsupported");
+    /// ```
+    pub fn of_machine(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, message)
+    }
+}
+
+/// Which heights stay readable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Keep {
+    /// All.
+    #[default]
+    All,
+    /// The last so many heights, the newest included; at least 1. Pins hold what they hold.
+    Last(u64),
+}
+
+/// How a [`Runtime`] is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuntimeConfig {
+    /// How blocks are executed.
+    pub executor: BlockExecutorConfig,
+    /// Which heights stay readable. [`Keep::All`].
+    pub keep: Keep,
+    /// How many heights may be past [`keep`](Self::keep) before a block prunes them: giving back space
+    /// reads all of history, so it is done for many heights at once. `None`: only
+    /// [`Runtime::prune`] does. 256.
+    pub prune_every: Option<u64>,
+    /// How blocks are committed; their height is set by the block. The store's own durability.
+    pub commit: CommitOptions,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            executor: BlockExecutorConfig::default(),
+            keep: Keep::All,
+            prune_every: Some(256),
+            commit: CommitOptions::default(),
+        }
+    }
+}
+
+/// A block that was executed and committed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RuntimeBlock<O> {
+    /// Its height.
+    pub height: Timestamp,
+    /// What came of its transactions, and what it changed.
+    pub output: BlockOutput<O>,
+    /// What pruning gave back, where it was this block's turn to prune. The block is committed whether or
+    /// not that succeeded.
+    pub pruned: Option<Result<PruneReport>>,
+}
+
+/// A virtual machine over a store: executes ordered blocks in parallel, one commit each, and answers
+/// calls at every height that is kept.
+///
+/// The storage is chosen when it is made; nothing else differs. It can be shared between threads: blocks
+/// wait for each other, calls wait for nothing.
+///
+/// # Examples
+/// ```
+/// use sapwood::{
+///     BlockContext, ExecutionStatus, MemoryStorage, ReadView, Result, Runtime, RuntimeConfig, Snapshot,
+///     Timestamp, VirtualMachine, decode_cell,
+/// };
+///
+/// /// Counts votes.
+/// struct Ballot;
+///
+/// impl VirtualMachine for Ballot {
+///     type Txn = &'static str;
+///     type Output = ();
+///     type Call = str;
+///     type Answer = i128;
+///
+///     fn execute(
+///         &self,
+///         ctx: &mut BlockContext<'_>,
+///         _height: Timestamp,
+///         vote: &&'static str,
+///     ) -> Result<ExecutionStatus<()>> {
+///         ctx.add(vote, 1)?;
+///         Ok(ExecutionStatus::Success(()))
+///     }
+///
+///     fn call(&self, state: &Snapshot, name: &str) -> Result<i128> {
+///         decode_cell(state.get(name)?.as_deref())
+///     }
+/// }
+///
+/// let storage = MemoryStorage::new(); // or RocksDBStorage::new(..)?
+/// let runtime = Runtime::new(&storage, Ballot, RuntimeConfig::default())?;
+/// runtime.execute_block(Timestamp::new(1), ["ada", "bob", "ada"])?;
+/// runtime.execute_block(Timestamp::new(2), ["bob"])?;
+/// assert_eq!(runtime.call_latest("bob")?, 2);
+/// assert_eq!(runtime.call_at(Timestamp::new(1), "bob")?, 1);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+pub struct Runtime<V> {
+    engine: Engine,
+    machine: Arc<V>,
+    executor: BlockExecutor,
+    config: RuntimeConfig,
+    /// Held while a block runs, or is taken back.
+    turn: Mutex<()>,
+}
+
+impl<V: VirtualMachine> Runtime<V> {
+    /// A machine over a storage. What the storage holds already is the state that it goes on from.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a configuration with which nothing could run, or nothing be kept.
+    pub fn new(storage: &impl Storage, machine: V, config: RuntimeConfig) -> Result<Self> {
+        if config.keep == Keep::Last(0) {
+            return Err(Error::invalid(
+                "the newest height is always kept: set keep to Last(1) or more",
+            ));
+        }
+        if config.prune_every == Some(0) {
+            return Err(Error::invalid(
+                "pruning every 0 heights is none: set prune_every to 1 or more, or to None",
+            ));
+        }
+        Ok(Self {
+            engine: Engine::new(storage),
+            machine: Arc::new(machine),
+            executor: BlockExecutor::new(config.executor.clone())?,
+            config,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// The engine below: for pins, history, what changed between two heights, checkpoints.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &V {
+        &self.machine
+    }
+
+    /// The height of the newest block; [`Timestamp::ZERO`] before the first.
+    pub fn height(&self) -> Timestamp {
+        self.engine.visible()
+    }
+
+    /// Executes a block on the newest state and commits what it changes as one version at `height`, which
+    /// must be above the last; gaps are fine. An empty block takes its height too.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a height that is not above the last, where a transaction
+    /// refused the block or panicked, and past the deadline; the errors of the machine and of the store.
+    /// Nothing is committed then.
+    pub fn execute_block(
+        &self,
+        height: Timestamp,
+        txns: impl Into<Arc<[V::Txn]>>,
+    ) -> Result<RuntimeBlock<V::Output>> {
+        let turn = self.turn.lock();
+        let output = self.execute_and_commit(height, txns.into())?;
+        let pruned = self.prune_when_due(height);
+        drop(turn);
+        Ok(RuntimeBlock {
+            height,
+            output,
+            pruned,
+        })
+    }
+
+    fn execute_and_commit(
+        &self,
+        height: Timestamp,
+        txns: Arc<[V::Txn]>,
+    ) -> Result<BlockOutput<V::Output>> {
+        let below = self.engine.snapshot()?;
+        let last = below.timestamp();
+        if height <= last || height > Timestamp::MAX {
+            return Err(Error::invalid(format!(
+                "the block's height {height} is not above the last, {last}: blocks are executed in \
+                 order, and a height is taken once"
+            )));
+        }
+        let machine = Arc::clone(&self.machine);
+        let output = self
+            .executor
+            .execute(Arc::new(below), txns, move |ctx, txn| {
+                machine.execute(ctx, height, txn)
+            })?;
+        let visible = self.engine.visible();
+        if visible != last {
+            return Err(Error::invalid(format!(
+                "{visible} was committed while the block ran on the state at {last}: commit beside a \
+                 runtime through its blocks only"
+            )));
+        }
+        let options = self.config.commit.at(height);
+        self.engine.commit(batch_of(&output.changes), options)?;
+        Ok(output)
+    }
+
+    /// Answers a call from the state at a height.
+    ///
+    /// # Errors
+    /// [`NotYet`](ErrorKind::NotYet) above the newest height, [`Pruned`](ErrorKind::Pruned) where it is no
+    /// longer kept, and the machine's.
+    pub fn call_at(&self, height: Timestamp, call: &V::Call) -> Result<V::Answer> {
+        self.machine.call(&self.engine.at(height)?, call)
+    }
+
+    /// Answers a call from the newest state.
+    ///
+    /// # Errors
+    /// The machine's.
+    pub fn call_latest(&self, call: &V::Call) -> Result<V::Answer> {
+        self.machine.call(&self.engine.snapshot()?, call)
+    }
+
+    /// Prunes what the policy no longer keeps. `None` where there is nothing to give up.
+    ///
+    /// # Errors
+    /// As [`Engine::prune_before`].
+    pub fn prune(&self) -> Result<Option<PruneReport>> {
+        match self.past_keeping(self.height()) {
+            Some((target, _)) => self.engine.prune_before(target).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the floor may move to, and by how much.
+    fn past_keeping(&self, height: Timestamp) -> Option<(Timestamp, u64)> {
+        let Keep::Last(kept) = self.config.keep else {
+            return None;
+        };
+        let target = height.get().saturating_sub(kept.saturating_sub(1));
+        let moved = target.checked_sub(self.engine.floor().get())?;
+        (moved > 0).then_some((Timestamp::new(target), moved))
+    }
+
+    fn prune_when_due(&self, height: Timestamp) -> Option<Result<PruneReport>> {
+        let every = self.config.prune_every?;
+        let (target, moved) = self.past_keeping(height)?;
+        (moved >= every).then(|| self.engine.prune_before(target))
+    }
+}
+
+fn batch_of(changes: &ChangeSet) -> Batch {
+    let mut batch = Batch::new();
+    for (key, value) in changes.iter() {
+        match value {
+            Some(value) => batch.set(key, value),
+            None => batch.delete(key),
+        };
+    }
+    batch
+}
+
+impl<V> fmt::Debug for Runtime<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("height", &self.engine.visible())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{ReadView, storage::MemoryStorage};
+
+    /// A transaction is the key that it sets to the height; an empty one fails the block.
+    struct Heights;
+
+    impl VirtualMachine for Heights {
+        type Txn = &'static str;
+        type Output = u64;
+        type Call = str;
+        type Answer = Option<String>;
+
+        fn execute(
+            &self,
+            ctx: &mut BlockContext<'_>,
+            height: Timestamp,
+            txn: &&'static str,
+        ) -> Result<ExecutionStatus<u64>> {
+            if txn.is_empty() {
+                return Err(Error::of_machine(ErrorKind::Unsupported, "an empty key"));
+            }
+            ctx.set(txn, height.to_string())?;
+            Ok(ExecutionStatus::Success(height.get()))
+        }
+
+        fn call(&self, state: &Snapshot, key: &str) -> Result<Option<String>> {
+            let value = state.get(key)?;
+            Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+        }
+    }
+
+    fn runtime(storage: &MemoryStorage, keep: Keep, prune_every: Option<u64>) -> Runtime<Heights> {
+        let config = RuntimeConfig {
+            keep,
+            prune_every,
+            ..RuntimeConfig::default()
+        };
+        Runtime::new(storage, Heights, config).unwrap()
+    }
+
+    fn height(number: u64) -> Timestamp {
+        Timestamp::new(number)
+    }
+
+    #[test]
+    fn every_height_answers_as_it_did_when_it_was_the_newest() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        for number in 1..=20 {
+            let keys: &[_] = if number % 3 == 0 { &["a"] } else { &["b"] };
+            runtime.execute_block(height(number), keys).unwrap();
+            let newest = runtime.call_latest("a").unwrap();
+            assert_eq!(runtime.call_at(height(number), "a").unwrap(), newest);
+        }
+        for number in 1..=20 {
+            let third = number - number % 3;
+            let expected = (third > 0).then(|| third.to_string());
+            assert_eq!(runtime.call_at(height(number), "a").unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_empty_block_takes_its_height() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        let block = runtime.execute_block(height(7), []).unwrap();
+        assert!(block.output.changes.is_empty());
+        assert_eq!((block.height, runtime.height()), (height(7), height(7)));
+    }
+
+    #[test]
+    fn a_height_is_taken_once() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        runtime.execute_block(height(5), ["a"]).unwrap();
+        for number in [0, 4, 5, u64::MAX] {
+            let error = runtime.execute_block(height(number), ["a"]).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Invalid, "{number}");
+        }
+        assert_eq!(runtime.height(), height(5));
+    }
+
+    #[test]
+    fn a_block_that_fails_leaves_nothing() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        runtime.execute_block(height(1), ["a"]).unwrap();
+        let error = runtime.execute_block(height(2), ["a", "", "b"]);
+        assert_eq!(*error.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(runtime.height(), height(1));
+        assert_eq!(runtime.call_latest("a").unwrap().as_deref(), Some("1"));
+        runtime.execute_block(height(2), ["b"]).unwrap();
+        assert_eq!(runtime.call_latest("b").unwrap().as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn the_last_heights_are_kept_and_pruned_in_steps() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::Last(4), Some(3));
+        for number in 1..=20 {
+            let block = runtime.execute_block(height(number), ["a"]).unwrap();
+            // Between 4 and 6 heights can be read.
+            let floor = runtime.engine().floor().get();
+            assert!(
+                floor + 3 <= number.max(3) && floor + 6 > number,
+                "{floor} at {number}"
+            );
+            let pruned = block.pruned.map(Result::unwrap);
+            assert_eq!(pruned.is_some(), number >= 6 && number % 3 == 0, "{number}");
+            assert_eq!(
+                runtime.call_at(height(number), "a").unwrap(),
+                Some(number.to_string())
+            );
+        }
+        let error = runtime.call_at(height(10), "a").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Pruned { .. }));
+        // Asked for, it does not wait for more.
+        assert_eq!(runtime.prune().unwrap().unwrap().floor, height(17));
+        assert_eq!(runtime.prune().unwrap(), None);
+        assert_eq!(
+            runtime.call_at(height(17), "a").unwrap().as_deref(),
+            Some("17")
+        );
+    }
+
+    #[test]
+    fn a_configuration_that_keeps_nothing_is_refused() {
+        let storage = MemoryStorage::new();
+        for (keep, prune_every) in [(Keep::Last(0), None), (Keep::All, Some(0))] {
+            let config = RuntimeConfig {
+                keep,
+                prune_every,
+                ..RuntimeConfig::default()
+            };
+            let error = Runtime::new(&storage, Heights, config).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Invalid);
+        }
+    }
+}
