@@ -1,21 +1,19 @@
-//! [`Runtime`]: a [`VirtualMachine`] over a store. It owns the order of what a chain does to its state: one
-//! block at a time, each one commit at its height; calls in the past beside them; heights given back;
-//! pruning by policy.
+//! [`Runtime`]: a [`VirtualMachine`] over a store. It owns what a chain does to its state: blocks, each one
+//! commit at its height; calls in the past beside them; heights given back; pruning by policy.
 //!
-//! It knows nothing of what a transaction is. Speculation, conflicts and retries are the executor's; the
-//! versions are the store's; nothing is kept here but the configuration and whose turn it is.
+//! It knows nothing of what a transaction is. Speculation, conflicts and retries are the executor's; order,
+//! versions and locks are the store's; nothing is kept here but the configuration.
 
 use std::fmt;
 
 use crate::{
+    blocks::{Block, BlockInput},
     engine::Engine,
     error::{Error, ErrorKind, Result},
-    executor::{
-        BlockContext, BlockExecutor, BlockExecutorConfig, BlockOutput, ChangeSet, ExecutionStatus,
-    },
+    executor::{BlockContext, BlockError, BlockExecutor, BlockExecutorConfig, ExecutionStatus},
     snapshot::Snapshot,
-    storage::{Batch, CommitOptions, PruneReport, Storage},
-    sync::{Arc, Mutex},
+    storage::{CommitOptions, PruneReport, Storage},
+    sync::Arc,
     timestamp::Timestamp,
 };
 
@@ -112,10 +110,8 @@ impl Default for RuntimeConfig {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RuntimeBlock<O> {
-    /// Its height.
-    pub height: Timestamp,
-    /// What came of its transactions, and what it changed.
-    pub output: BlockOutput<O>,
+    /// Its commit, and what came of its transactions.
+    pub block: Block<O>,
     /// What pruning gave back, where it was this block's turn to prune. The block is committed whether or
     /// not that succeeded.
     pub pruned: Option<Result<PruneReport>>,
@@ -164,15 +160,13 @@ pub struct RuntimeBlock<O> {
 /// runtime.execute_block(Timestamp::new(2), ["bob"])?;
 /// assert_eq!(runtime.call_latest("bob")?, 2);
 /// assert_eq!(runtime.call_at(Timestamp::new(1), "bob")?, 1);
-/// # Ok::<(), sapwood::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runtime<V> {
     engine: Engine,
     machine: Arc<V>,
     executor: BlockExecutor,
     config: RuntimeConfig,
-    /// Held while a block runs, or is taken back.
-    turn: Mutex<()>,
 }
 
 impl<V: VirtualMachine> Runtime<V> {
@@ -196,7 +190,6 @@ impl<V: VirtualMachine> Runtime<V> {
             machine: Arc::new(machine),
             executor: BlockExecutor::new(config.executor.clone())?,
             config,
-            turn: Mutex::new(()),
         })
     }
 
@@ -219,54 +212,52 @@ impl<V: VirtualMachine> Runtime<V> {
     /// must be above the last; gaps are fine. An empty block takes its height too.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) for a height that is not above the last, where a transaction
-    /// refused the block or panicked, and past the deadline; the errors of the machine and of the store.
-    /// Nothing is committed then.
+    /// As [`Engine::execute_block`]. Nothing is committed then.
     pub fn execute_block(
         &self,
         height: Timestamp,
         txns: impl Into<Arc<[V::Txn]>>,
-    ) -> Result<RuntimeBlock<V::Output>> {
-        let turn = self.turn.lock();
-        let output = self.execute_and_commit(height, txns.into())?;
-        let pruned = self.prune_when_due(height);
-        drop(turn);
-        Ok(RuntimeBlock {
-            height,
-            output,
-            pruned,
-        })
+    ) -> Result<RuntimeBlock<V::Output>, BlockError<V::Output>> {
+        let machine = Arc::clone(&self.machine);
+        let mut executed = None;
+        self.engine.execute_blocks(
+            &self.executor,
+            self.config.commit,
+            [BlockInput::new(height, txns)],
+            move |ctx, height, txn| machine.execute(ctx, height, txn),
+            |block| {
+                executed = Some(block);
+                Ok(())
+            },
+        )?;
+        let none = || BlockError::refused(Error::invalid("the block was not committed"));
+        let block = executed.ok_or_else(none)?;
+        let pruned = self.prune_when_due(block.commit.timestamp);
+        Ok(RuntimeBlock { block, pruned })
     }
 
-    fn execute_and_commit(
+    /// Executes blocks one after the other, each while the one before is made durable: see
+    /// [`Engine::execute_blocks`]. Each is handed to `done` in order, once it is committed as the
+    /// configuration says. Returns how many were committed.
+    ///
+    /// # Errors
+    /// As [`Engine::execute_blocks`].
+    pub fn execute_blocks(
         &self,
-        height: Timestamp,
-        txns: Arc<[V::Txn]>,
-    ) -> Result<BlockOutput<V::Output>> {
-        let below = self.engine.snapshot()?;
-        let last = below.timestamp();
-        if height <= last || height > Timestamp::MAX {
-            return Err(Error::invalid(format!(
-                "the block's height {height} is not above the last, {last}: blocks are executed in \
-                 order, and a height is taken once"
-            )));
-        }
+        blocks: impl IntoIterator<Item = BlockInput<V::Txn>>,
+        mut done: impl FnMut(RuntimeBlock<V::Output>) -> Result<()>,
+    ) -> Result<u64, BlockError<V::Output>> {
         let machine = Arc::clone(&self.machine);
-        let output = self
-            .executor
-            .execute(Arc::new(below), txns, move |ctx, txn| {
-                machine.execute(ctx, height, txn)
-            })?;
-        let visible = self.engine.visible();
-        if visible != last {
-            return Err(Error::invalid(format!(
-                "{visible} was committed while the block ran on the state at {last}: commit beside a \
-                 runtime through its blocks only"
-            )));
-        }
-        let options = self.config.commit.at(height);
-        self.engine.commit(batch_of(&output.changes), options)?;
-        Ok(output)
+        self.engine.execute_blocks(
+            &self.executor,
+            self.config.commit,
+            blocks,
+            move |ctx, height, txn| machine.execute(ctx, height, txn),
+            |block| {
+                let pruned = self.prune_when_due(block.commit.timestamp);
+                done(RuntimeBlock { block, pruned })
+            },
+        )
     }
 
     /// Answers a call from the state at a height.
@@ -312,17 +303,6 @@ impl<V: VirtualMachine> Runtime<V> {
         let (target, moved) = self.past_keeping(height)?;
         (moved >= every).then(|| self.engine.prune_before(target))
     }
-}
-
-fn batch_of(changes: &ChangeSet) -> Batch {
-    let mut batch = Batch::new();
-    for (key, value) in changes.iter() {
-        match value {
-            Some(value) => batch.set(key, value),
-            None => batch.delete(key),
-        };
-    }
-    batch
 }
 
 impl<V> fmt::Debug for Runtime<V> {
@@ -400,8 +380,9 @@ mod tests {
     fn an_empty_block_takes_its_height() {
         let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
         let block = runtime.execute_block(height(7), []).unwrap();
-        assert!(block.output.changes.is_empty());
-        assert_eq!((block.height, runtime.height()), (height(7), height(7)));
+        assert!(block.block.output.changes.is_empty());
+        assert_eq!(block.block.commit.timestamp, height(7));
+        assert_eq!(runtime.height(), height(7));
     }
 
     #[test]
@@ -410,7 +391,7 @@ mod tests {
         runtime.execute_block(height(5), ["a"]).unwrap();
         for number in [0, 4, 5, u64::MAX] {
             let error = runtime.execute_block(height(number), ["a"]).unwrap_err();
-            assert_eq!(*error.kind(), ErrorKind::Invalid, "{number}");
+            assert_eq!(*error.into_error().kind(), ErrorKind::Invalid, "{number}");
         }
         assert_eq!(runtime.height(), height(5));
     }
@@ -420,11 +401,30 @@ mod tests {
         let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
         runtime.execute_block(height(1), ["a"]).unwrap();
         let error = runtime.execute_block(height(2), ["a", "", "b"]);
-        assert_eq!(*error.unwrap_err().kind(), ErrorKind::Unsupported);
+        let error = error.unwrap_err();
+        assert_eq!(error.index(), Some(1));
+        assert_eq!(*error.into_error().kind(), ErrorKind::Unsupported);
         assert_eq!(runtime.height(), height(1));
         assert_eq!(runtime.call_latest("a").unwrap().as_deref(), Some("1"));
         runtime.execute_block(height(2), ["b"]).unwrap();
         assert_eq!(runtime.call_latest("b").unwrap().as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn many_blocks_are_handed_out_in_order_and_pruned_on_the_way() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::Last(2), Some(2));
+        let blocks = (1..=9).map(|number| BlockInput::new(height(number), ["a"]));
+        let mut heights = Vec::new();
+        let count = runtime.execute_blocks(blocks, |block| {
+            let number = block.block.commit.timestamp;
+            assert_eq!(runtime.call_at(number, "a")?, Some(number.to_string()));
+            assert!(!matches!(block.pruned, Some(Err(_))));
+            heights.push(number.get());
+            Ok(())
+        });
+        assert_eq!(count.unwrap(), 9);
+        assert_eq!(heights, (1..=9).collect::<Vec<_>>());
+        assert!(runtime.engine().floor() >= height(6));
     }
 
     #[test]

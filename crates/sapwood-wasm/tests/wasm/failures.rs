@@ -316,12 +316,14 @@ fn a_contract_whose_module_is_gone_is_corrupt_and_fails_the_block() {
     let call = WasmTxn::call("ada", counter, "increment", "");
     chain.engine().delete(&keys[0]).unwrap();
     let error = chain.execute_block(at(3), [call.clone()]).unwrap_err();
+    let error = error.into_error();
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
     assert_eq!(chain.height(), at(2));
     // Another module under its hash, in a process that does not know it yet.
     chain.engine().set(&keys[0], module(TOKEN)).unwrap();
     let other = Runtime::new(&storage, WasmMachine::default(), config(Mode::Verify)).unwrap();
     let error = other.execute_block(at(4), [call.clone()]).unwrap_err();
+    let error = error.into_error();
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
     chain.engine().set(&keys[0], stored).unwrap();
     other.execute_block(at(5), [call]).unwrap();

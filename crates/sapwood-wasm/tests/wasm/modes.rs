@@ -64,6 +64,7 @@ fn every_mode_and_every_cache_give_the_same_blocks() {
             let blocks = chains.each_ref().map(|chain| {
                 let done = chain.execute_block(at(height), txns.clone());
                 done.unwrap_or_else(|error| panic!("seed {seed}, height {height}: {error}"))
+                    .block
                     .output
             });
             let [first, others @ ..] = &blocks;

@@ -61,6 +61,7 @@ fn a_module_with_a_changed_byte_does_no_harm() {
         let done = chain.execute_block(chain.height().next().unwrap(), deploys.collect::<Vec<_>>());
         let outcomes = done
             .unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+            .block
             .output
             .outcomes;
         let deploys = outcomes

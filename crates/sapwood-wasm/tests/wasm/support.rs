@@ -1,8 +1,7 @@
 //! What the tests share: contracts, chains over every storage, and short ways to say things.
 
 use sapwood::{
-    BlockExecutorConfig, MemoryStorage, Mode, Runtime, RuntimeBlock, RuntimeConfig, Timestamp,
-    TxnOutcome,
+    Block, BlockExecutorConfig, MemoryStorage, Mode, Runtime, RuntimeConfig, Timestamp, TxnOutcome,
 };
 use sapwood_wasm::{ContractAddress, Failure, Receipt, WasmCall, WasmMachine, WasmTxn};
 
@@ -83,9 +82,9 @@ pub(crate) fn rocksdb_chain(path: &std::path::Path, config: &RuntimeConfig) -> C
 }
 
 /// Executes a block at the next height.
-pub(crate) fn block(chain: &Chain, txns: Vec<WasmTxn>) -> RuntimeBlock<Receipt> {
+pub(crate) fn block(chain: &Chain, txns: Vec<WasmTxn>) -> Block<Receipt> {
     let height = chain.height().next().unwrap();
-    chain.execute_block(height, txns).unwrap()
+    chain.execute_block(height, txns).unwrap().block
 }
 
 /// Executes one transaction as a block.
