@@ -102,7 +102,7 @@ impl HostFunction {
     pub(crate) fn link<'s>(self, store: &mut Store<Host<'s>>) -> Func {
         type Call<'c, 's> = Caller<'c, Host<'s>>;
         match self {
-            Self::Height => Func::wrap(store, |c: Call<'_, 's>| Guest(c).run(|g| g.height())),
+            Self::Height => Func::wrap(store, |c: Call<'_, 's>| Guest(c).run(Guest::height)),
             Self::CallerLen => Func::wrap(store, |c: Call<'_, 's>| {
                 Guest(c).run(|g| g.told_len(Given::Caller))
             }),

@@ -43,6 +43,9 @@ impl Compiled {
             ));
         }
         let engine = Engine::new(&engine_config(config));
+        // As a whole, before any of it is translated: the translator takes some things for granted that
+        // the check of a function finds only at its end.
+        Module::validate(&engine, bytes).map_err(|error| refusal(&error))?;
         let module = Module::new(&engine, bytes).map_err(|error| refusal(&error))?;
         let imports = imports_of(&module)?;
         let pages = pages_of(&module)?;

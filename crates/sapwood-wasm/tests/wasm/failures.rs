@@ -1,5 +1,7 @@
 //! What contracts and their callers do wrong: outcomes, the same in every mode, that leave nothing behind.
 
+use std::sync::Mutex;
+
 use sapwood::{
     BlockContext, ErrorKind, ExecutionStatus, MemoryStorage, Mode, ReadView, Result, Runtime,
     Snapshot, Timestamp, TxnOutcome, VirtualMachine,
@@ -277,29 +279,88 @@ fn what_another_machine_did_before_a_trap_stays() {
     assert_eq!(number(&count.unwrap()), 1);
 }
 
-/// A context that stops is no trap: what the executor makes of it is not a skipped transaction.
+/// A machine that remembers what it was told of runs, also of those in vain.
+struct Watched {
+    machine: WasmMachine,
+    seen: Mutex<Vec<Result<Option<Failure>>>>,
+}
+
+impl VirtualMachine for Watched {
+    type Txn = WasmTxn;
+    type Output = ();
+    type Call = str;
+    type Answer = bool;
+
+    fn execute(
+        &self,
+        ctx: &mut BlockContext<'_>,
+        height: Timestamp,
+        txn: &WasmTxn,
+    ) -> Result<ExecutionStatus<()>> {
+        let receipt = self.machine.run(ctx, height, txn);
+        self.seen
+            .lock()
+            .unwrap()
+            .push(receipt.map(|receipt| receipt.failure));
+        // Whatever it was: an error of the context counts all the same.
+        Ok(ExecutionStatus::Success(()))
+    }
+
+    fn call(&self, state: &Snapshot, key: &str) -> Result<bool> {
+        state.contains(key)
+    }
+}
+
+/// A context that stops is no trap, even if the contract is in the middle of something.
 #[test]
 fn an_error_of_the_context_is_never_an_outcome_of_the_contract() {
-    let mut config = config(Mode::Verify);
+    let mut config = config(Mode::Parallel);
     config.executor.operations_limit = 20;
-    let chain = Runtime::new(&MemoryStorage::new(), WasmMachine::default(), config).unwrap();
-    let text = with_host(
-        "(func (export \"main\")
-            (loop $again
-                (call $delete (i32.const 0) (i32.const 1))
-                (br $again)))
-        (func (export \"few\") (call $delete (i32.const 0) (i32.const 1)))",
-    );
-    let contract = deploy(&chain, "eve", &text, b"");
-    let call = |name| WasmTxn::call("eve", contract, name, "");
-    let done = block(&chain, vec![call("few"), call("main"), call("few")]);
+    let watched = Watched {
+        machine: WasmMachine::default(),
+        seen: Mutex::default(),
+    };
+    let chain = Runtime::new(&MemoryStorage::new(), watched, config).unwrap();
+    let endless = |call: &str| {
+        format!(
+            "(func (export \"{0}\") (loop $again {1} (br $again)))",
+            call,
+            body_of(call)
+        )
+    };
+    let text = with_host(&["get", "set", "delete", "scan"].map(endless).join(" "));
+    let contract = ContractAddress::of(b"eve", b"");
+    let deploy = WasmTxn::deploy("eve", "", module(&text), "");
+    chain.execute_block(at(1), [deploy]).unwrap();
+    let calls =
+        ["get", "set", "delete", "scan"].map(|name| WasmTxn::call("eve", contract, name, ""));
+    let done = chain.execute_block(at(2), calls).unwrap().block;
     let outcomes = done.output.outcomes;
-    assert!(matches!(outcomes[0], TxnOutcome::Success(_)));
     assert!(
-        matches!(outcomes[1], TxnOutcome::OutOfOperations),
+        outcomes
+            .iter()
+            .all(|outcome| *outcome == TxnOutcome::OutOfOperations),
         "{outcomes:?}"
     );
-    assert!(matches!(outcomes[2], TxnOutcome::Success(_)));
+    let seen = chain.machine().seen.lock().unwrap();
+    let (deployed, calls) = seen.split_first().unwrap();
+    assert!(matches!(deployed, Ok(None)) && calls.len() >= 4);
+    assert!(calls.iter().all(Result::is_err), "{calls:?}");
+}
+
+fn body_of(call: &str) -> String {
+    let zeros = |count: usize| "(i32.const 0) ".repeat(count);
+    match call {
+        "get" => format!("(drop (call $get {}))", zeros(4)),
+        "set" => format!("(call $set {})", zeros(4)),
+        "delete" => format!("(call $delete {})", zeros(2)),
+        // Rows of a prefix that has none: opening is what counts.
+        _ => format!(
+            "(drop (call $scan {} (i32.const 9) {}))",
+            zeros(4),
+            zeros(2)
+        ),
+    }
 }
 
 #[test]

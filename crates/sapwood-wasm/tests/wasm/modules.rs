@@ -37,6 +37,18 @@ fn bytes_that_are_no_module_are_refused() {
     }
 }
 
+/// A translator that trusts what it is given would look for the block that this code stands in.
+#[test]
+fn code_behind_the_end_of_a_function_is_refused() {
+    let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+    bytes.extend(b"\x01\x04\x01\x60\0\0"); // a type without parameters and results
+    bytes.extend(b"\x03\x02\x01\0"); // a function of it
+    bytes.extend(b"\x05\x03\x01\0\x01"); // a memory
+    bytes.extend(b"\x07\x0A\x01\x06memory\x02\0");
+    bytes.extend(b"\x0A\x06\x01\x04\0\x0B\x10\0"); // no locals, end, call 0
+    assert!(refused(bytes).contains("after end of function"));
+}
+
 /// Any byte of a module changed: refused, or a contract, but never more than that.
 #[test]
 fn a_module_with_a_changed_byte_does_no_harm() {
