@@ -136,16 +136,25 @@ impl Store {
         &self,
         batches: Vec<(Batch, CommitOptions)>,
     ) -> Vec<Result<CommitInfo>> {
+        let outcomes = self.commit_unpaid(batches);
+        let written = outcomes.iter().flatten().map(|info| info.writes);
+        self.pay(written.sum());
+        outcomes
+    }
+
+    /// The same, by threads that do nothing for the merge.
+    #[cfg(test)]
+    pub(super) fn commit_unpaid(
+        &self,
+        batches: Vec<(Batch, CommitOptions)>,
+    ) -> Vec<Result<CommitInfo>> {
         let request = |(batch, options): (Batch, CommitOptions)| Request {
             writes: batch.into_sorted().unwrap_or_default(),
             live: None,
             requires: Requires::Nothing,
             options,
         };
-        let outcomes = self.commit_group(batches.into_iter().map(request).collect());
-        let written = outcomes.iter().flatten().map(|info| info.writes);
-        self.pay(written.sum());
-        outcomes
+        self.commit_group(batches.into_iter().map(request).collect())
     }
 
     /// Deletes every key of a range that is live, as one commit.

@@ -101,7 +101,7 @@ fn value(at: u64, key: usize, kind: u8) -> Value {
 /// What is read a little at a time, and what it must still give.
 enum Held {
     Rows(Iter, VecDeque<(Key, Value)>),
-    Versions(History, VecDeque<Version>),
+    Versions(Box<History>, VecDeque<Version>),
 }
 
 impl Held {
@@ -189,7 +189,7 @@ impl World {
                 let key = &keys[usize::try_from(at).unwrap() % keys.len()];
                 let versions = self.store.history(key, &(..))?;
                 let wanted = self.truth.versions(key).into();
-                self.held.push(Held::Versions(versions, wanted));
+                self.held.push(Held::Versions(Box::new(versions), wanted));
             }
             Op::Step { backward } => self.held.iter_mut().for_each(|held| held.step(*backward)),
         }
@@ -231,10 +231,8 @@ impl World {
                 result = result.and(self.acknowledge(writes, info));
             }
         }
-        if result.is_err() {
-            // They are not tried again: later ones have later timestamps.
-            return result;
-        }
+        // They are not tried again: later ones have later timestamps.
+        result?;
         assert_eq!(self.truth.last(), self.attempted.last());
         Ok(())
     }
@@ -460,4 +458,79 @@ fn a_pin_and_a_floor_are_kept_over_merges_and_crashes() {
             assert_eq!(oracle::rows_at(&again.store, pinned, true), state);
         }
     }
+}
+
+fn batch(round: u64) -> Batch {
+    let mut batch = Batch::new();
+    for number in 0..4u64 {
+        batch.set((round * 4 + number).to_be_bytes(), [b'v'; 40]);
+    }
+    batch
+}
+
+/// What commits owe is paid while the other half of the memory fills: none has to wait.
+#[test]
+fn one_half_is_merged_before_the_other_is_full() {
+    let store = Store::open(Box::new(MemoryBackend::new()), options(20_000)).unwrap();
+    let mut seals = 0;
+    for round in 0..1_000 {
+        if store.recent.is_full() {
+            seals += 1;
+            assert_eq!(store.recent.sealed(), 0, "a commit would wait: {round}");
+        }
+        let done = store.commit(batch(round), CommitOptions::default());
+        done.unwrap();
+    }
+    assert!(seals > 10, "{seals}");
+}
+
+/// Where nothing was paid, commits wait, and the memory stays within its bounds.
+#[test]
+fn commits_wait_where_both_halves_are_full() {
+    let store = Store::open(Box::new(MemoryBackend::new()), options(20_000)).unwrap();
+    for round in 0..1_000 {
+        let request = (batch(round), CommitOptions::default());
+        assert!(store.commit_unpaid(vec![request])[0].is_ok());
+        assert!(store.recent.sealed() <= 1);
+        let (_, bytes) = store.recent.held();
+        assert!(bytes <= 21_000, "{bytes} bytes after {round}");
+    }
+}
+
+/// A table that was made smaller since does not fall into as many pieces as there were commits.
+#[test]
+fn what_is_read_back_lies_in_few_segments() {
+    let backend = Arc::new(MemoryBackend::new());
+    let fault = Fault::new(false);
+    let open = |size| {
+        let backend = FaultBackend::over(&backend, &fault);
+        Store::open(Box::new(backend), options(size)).unwrap()
+    };
+    let store = open(1 << 20);
+    for round in 0..100 {
+        store
+            .commit(batch(round), CommitOptions::default())
+            .unwrap();
+    }
+    drop(store);
+    let store = open(0);
+    assert!(store.recent.sealed() < 10, "{}", store.recent.sealed());
+    assert_eq!(store.range_latest(KeyRange::all()).count(), 400);
+    store.commit(batch(100), CommitOptions::default()).unwrap();
+    store.merge_all().unwrap();
+    assert_eq!(store.range_latest(KeyRange::all()).count(), 404);
+}
+
+/// After closing nothing is written any more.
+#[test]
+fn a_closed_store_is_not_merged() {
+    let fault = Fault::new(false);
+    let store = World::new(&Arc::default(), Arc::clone(&fault), 1 << 20).store;
+    store.commit(batch(0), CommitOptions::default()).unwrap();
+    store.recent.seal();
+    store.close().unwrap();
+    let written = fault.writes();
+    let refused = store.merge_piece(&mut store.merge.lock());
+    assert_eq!(refused.unwrap_err().kind().name(), "closed");
+    assert_eq!(fault.writes(), written);
 }

@@ -46,13 +46,13 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// Some keys are longer than what is kept inline; they are in the order of their numbers.
 fn encoded(number: u8) -> KeyBuffer {
-    let tail = vec![0; if number % 3 == 0 { 50 } else { 0 }];
+    let tail = vec![0; if number.is_multiple_of(3) { 50 } else { 0 }];
     key::encode(&[&[number], &tail[..]].concat())
 }
 
 /// Some values are longer than what is copied; values of one commit are in one block.
 fn value(at: u64, number: u8) -> Value {
-    let length = if number % 7 == 0 { 5000 } else { 3 };
+    let length = if number.is_multiple_of(7) { 5000 } else { 3 };
     Value::from([vec![number; length], at.to_be_bytes().to_vec()].concat())
 }
 
