@@ -493,7 +493,8 @@ fn commits_wait_where_both_halves_are_full() {
         assert!(store.commit_unpaid(vec![request])[0].is_ok());
         assert!(store.recent.sealed() <= 1);
         let (_, bytes) = store.recent.held();
-        assert!(bytes <= 21_000, "{bytes} bytes after {round}");
+        // Each half, and the commit that filled it.
+        assert!(bytes <= 22_000, "{bytes} bytes after {round}");
     }
 }
 
