@@ -18,6 +18,7 @@ use crate::{
     failing_base::{FailingBase, is_from_base},
     on_executor::{Manner, base, changes, execute_with, executor, parallel, refusal},
     oracle::{Limits, Rows, answer},
+    program::Op,
     seeds::{Seed, random, seeds},
     shapes::SHAPES,
 };
@@ -347,7 +348,11 @@ fn what_code_makes_of_errors_of_reading_does_not_matter() {
     for (shape, make) in shapes {
         for seed in seeds(2) {
             let _seed = Seed(seed, shape);
-            let case = make(&mut random(seed, shape), 80);
+            let mut case = make(&mut random(seed, shape), 80);
+            for program in &mut case.block {
+                // Without its errors it would wait for what it can no longer read.
+                program.retain(|op| !matches!(op, Op::Await(..)));
+            }
             let expected = answer(&case.base, &case.block, Limits::default());
             for executor in &executors {
                 for manner in [Manner::Careless, Manner::Unwrapping] {
