@@ -230,7 +230,7 @@ fn shuttle_behind_a_failed_write_nothing_is_acknowledged() {
             timestamps: TimestampSource::Engine,
             max_snapshot_age: None,
             conflict_log_size: 1 << 20,
-            recent_versions_size: 0,
+            recent_versions_size: 1 << 20,
         };
         let store = Store::new(Box::new(FaultBackend::new(&fault)), options);
         fault.arm(2);
