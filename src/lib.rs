@@ -36,6 +36,7 @@
     allow(dead_code, reason = "what only a store on disk needs")
 )]
 
+mod arena;
 mod backend;
 mod blocks;
 pub mod codec;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     counter::{decode_cell, encode_cell},
-    frame::{Captured, Frame, Own, Seen, Slot},
+    frame::{Captured, Frame, Own, Seen},
     iter::{BlockIter, Overlay},
     memory::View,
     merge::Fixed,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     read_view::ReadView,
-    storage::{Key, KeyRange, Value, check_key, check_value},
+    storage::{KeyRange, Value, check_key, check_value},
     sync::{Arc, Mutex},
 };
 
@@ -110,26 +110,12 @@ pub(super) struct Left {
 impl State<'_> {
     fn number_of(&mut self, key: &[u8]) -> u32 {
         match &self.below {
-            Below::Serial(_) => {
-                let is_it = |slot: &Slot| slot.key == key;
-                self.frame
-                    .slot_of(key, is_it, |_| (Key::copy_from_slice(key), 0))
-            }
+            Below::Serial(_) => self.frame.slot_of(key, |_| 0),
             Below::Parallel(view) => {
                 let memory = view.memory;
-                let is_it = |slot: &Slot| memory.is_key(slot.location, key);
-                let make = |hash| (Key::new(), memory.locate(hash, key));
-                self.frame.slot_of(key, is_it, make)
+                self.frame.slot_of(key, |hash| memory.locate(hash, key))
             }
         }
-    }
-
-    fn key_of(&self, number: u32) -> Result<Key, Stop> {
-        let slot = self.frame.slot(number)?;
-        Ok(match &self.below {
-            Below::Serial(_) => slot.key.clone(),
-            Below::Parallel(view) => view.memory.key_of(slot.location),
-        })
     }
 
     /// Whether everything below is decided.
@@ -159,7 +145,8 @@ impl State<'_> {
                     }
                     _ => {}
                 }
-                let read = view.read(self.frame.slot_mut(number)?);
+                let (slot, arena) = self.frame.slot_and_arena(number)?;
+                let read = view.read(slot, arena);
                 if let Err(Stop::Storage(_)) = &read {
                     // That it was the base that could not be read is what the run relies on.
                     self.frame.capture(number, Captured::FAILED)?;
@@ -212,7 +199,7 @@ impl State<'_> {
         }
         let written: Vec<_> = self.frame.written().collect();
         for number in written {
-            let key = self.key_of(number)?;
+            let key = self.frame.slot(number)?.key.clone();
             if range.contains(&key) {
                 let value = self.read(number)?;
                 rows.insert(key, value);
@@ -456,8 +443,7 @@ impl<'a> BlockContext<'a> {
     /// And see [`BlockContext`].
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         check_value(key.as_ref(), value.as_ref())?;
-        let value = Value::copy_from_slice(value.as_ref());
-        self.write(key.as_ref(), Own::Value(Some(value)))
+        self.write(key.as_ref(), Some(value.as_ref()))
     }
 
     /// Deletes a key; one that is not there stays so.
@@ -465,14 +451,15 @@ impl<'a> BlockContext<'a> {
     /// # Errors
     /// As [`BlockContext::set`].
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
-        self.write(key.as_ref(), Own::Value(None))
+        self.write(key.as_ref(), None)
     }
 
-    fn write(&mut self, key: &[u8], own: Own) -> Result<()> {
+    fn write(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         check_key(key)?;
         self.run(1, |state| {
             let number = state.number_of(key);
-            Ok(state.frame.write(number, own))
+            let value = value.map(|value| state.frame.copy(value));
+            Ok(state.frame.write(number, Own::Value(value)))
         })?
     }
 

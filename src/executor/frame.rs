@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use super::counter::Allowed;
 use crate::{
+    arena::Arena,
     error::{Error, Result},
     limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES},
     storage::{Key, Value},
@@ -25,11 +26,13 @@ pub(super) type KeyHasher = std::hash::BuildHasherDefault<std::hash::DefaultHash
 /// No number, where there could be one.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// A thread's own copies of keys and small values: threads that count who shares a value wait for each
+/// other whenever they read it.
+pub(super) type Copies = Arena<{ 8 << 10 }>;
+
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// One by one; in parallel the shared memory has it.
     pub(super) key: Key,
-    key_bytes: usize,
     hash: u64,
     /// The run that touched it last; `read` and `own` are that run's.
     run: u32,
@@ -39,8 +42,6 @@ pub(super) struct Slot {
     own: u32,
     /// Whether `current` is filled.
     pub(super) is_known: bool,
-    /// In parallel: whether `current` is this thread's own copy.
-    pub(super) is_copied: bool,
     /// One by one: the value that the next transaction sees. In parallel: the base's value.
     pub(super) current: Option<Value>,
     /// One by one: the transaction that wrote it last.
@@ -153,6 +154,7 @@ pub(super) struct Frame {
     hasher: KeyHasher,
     table: HashTable<u32>,
     slots: Vec<Slot>,
+    arena: Copies,
     run: u32,
     /// The slots that the run has read, each once, in order.
     pub(super) reads: Vec<u32>,
@@ -163,6 +165,12 @@ pub(super) struct Frame {
     write_bytes: usize,
     savepoints: Vec<Mark>,
     next_savepoint: u64,
+}
+
+fn location_of(slots: &[Slot], number: u32) -> u32 {
+    slots
+        .get(number as usize)
+        .map_or(NONE, |slot| slot.location)
 }
 
 /// A number that no slot has: a mistake of the executor's own.
@@ -202,39 +210,30 @@ impl Frame {
         }
     }
 
-    /// The slot of a key: `is_it` says whether a slot is the key's. Where there is none, one is made of the
-    /// key and location that `make` gives.
-    pub(super) fn slot_of(
-        &mut self,
-        key: &[u8],
-        is_it: impl Fn(&Slot) -> bool,
-        make: impl FnOnce(u64) -> (Key, u32),
-    ) -> u32 {
+    /// The slot of a key. Where there is none, one is made, with the location that `locate` finds by
+    /// the key's hash.
+    pub(super) fn slot_of(&mut self, key: &[u8], locate: impl FnOnce(u64) -> u32) -> u32 {
         let hash = self.hash(key);
         let slots = &self.slots;
         let is_it = |number: &u32| {
             slots
                 .get(*number as usize)
-                .is_some_and(|slot| slot.hash == hash && is_it(slot))
+                .is_some_and(|slot| slot.hash == hash && slot.key == key)
         };
         if let Some(number) = self.table.find(hash, is_it) {
             return *number;
         }
-        let key_bytes = key.len();
-        let (key, location) = make(hash);
         let number = u32::try_from(self.slots.len()).unwrap_or(NONE);
         self.slots.push(Slot {
-            key,
-            key_bytes,
+            key: self.arena.copy(key),
             hash,
             run: 0,
             read: NONE,
             own: NONE,
             is_known: false,
-            is_copied: false,
             current: None,
             writer: NONE,
-            location,
+            location: locate(hash),
         });
         let slots = &self.slots;
         let hash_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| slot.hash);
@@ -248,6 +247,17 @@ impl Frame {
 
     pub(super) fn slot_mut(&mut self, number: u32) -> Result<&mut Slot> {
         self.slots.get_mut(number as usize).ok_or_else(no_slot)
+    }
+
+    /// A slot, and where to copy what belongs into it.
+    pub(super) fn slot_and_arena(&mut self, number: u32) -> Result<(&mut Slot, &mut Copies)> {
+        let slot = self.slots.get_mut(number as usize).ok_or_else(no_slot)?;
+        Ok((slot, &mut self.arena))
+    }
+
+    /// This thread's own copy of a value.
+    pub(super) fn copy(&mut self, value: &[u8]) -> Value {
+        self.arena.copy(value)
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
@@ -317,7 +327,7 @@ impl Frame {
     /// `TooLarge` where a transaction writes more than a commit may hold. Nothing is changed then.
     pub(super) fn write(&mut self, number: u32, own: Own) -> Result<()> {
         let slot = Self::touch(&mut self.slots, self.run, number)?;
-        let size = slot.key_bytes + own.size_bytes();
+        let size = slot.key.len() + own.size_bytes();
         let kept = self.savepoints.last().map_or(0, |mark| mark.writes);
         let count = self.writes.len();
         let covered = self.writes.get_mut(slot.own as usize);
@@ -325,7 +335,7 @@ impl Frame {
         let covered = covered.filter(|_| slot.own as usize >= kept);
         let freed = covered
             .as_ref()
-            .map_or(0, |write| slot.key_bytes + write.own.size_bytes());
+            .map_or(0, |write| slot.key.len() + write.own.size_bytes());
         let write_bytes = self.write_bytes - freed + size;
         let is_full = covered.is_none() && count >= BATCH_MAX_WRITES;
         if write_bytes > BATCH_MAX_BYTES || is_full {
@@ -417,6 +427,19 @@ impl Frame {
         }
     }
 
+    /// In parallel: the locations that the run has read, and what they were. They are handed over.
+    pub(super) fn take_reads(&mut self) -> impl Iterator<Item = (u32, Captured)> + '_ {
+        let slots = &self.slots;
+        let reads = self.reads.iter().zip(self.captured.drain(..));
+        reads.map(|(number, captured)| (location_of(slots, *number), captured))
+    }
+
+    /// In parallel: the locations of cells of which the run was told something, and what that allows.
+    pub(super) fn bounds(&self) -> impl Iterator<Item = (u32, Allowed)> + '_ {
+        let bounds = self.bounds.iter();
+        bounds.map(|bounded| (location_of(&self.slots, bounded.slot), bounded.allowed))
+    }
+
     /// What the run was told of a cell that it did not read.
     pub(super) fn bounded(&self, number: u32) -> Option<&Bounded> {
         self.bounds.iter().find(|bounded| bounded.slot == number)
@@ -447,11 +470,7 @@ mod tests {
     use std::collections::HashMap;
 
     fn slot(frame: &mut Frame, key: u8) -> u32 {
-        frame.slot_of(
-            &[key],
-            |slot| slot.key == [key][..],
-            |_| (Key::copy_from_slice(&[key]), 0),
-        )
+        frame.slot_of(&[key], |_| 0)
     }
 
     fn value(byte: u8) -> Own {

@@ -17,7 +17,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `context`, `iter`, `ranges` | what a transaction sees and does |
-//! | `frame` | what a thread keeps of keys, and of the run at hand |
+//! | `worker`, `frame` | what a thread keeps, of keys, and of the run at hand |
 //! | `run` | calling a transaction's code: panics, errors, what it ended with |
 //! | `ledger` | what is decided, in order: both paths end there |
 //! | `serial` | one by one: a map over the base |
@@ -67,6 +67,7 @@ mod shuttle_tests;
 mod stop;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+mod worker;
 
 pub use access::{AccessSets, TxnAccess};
 pub use base::{BaseRows, BlockBase, BlockOverlay};

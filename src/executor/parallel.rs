@@ -11,8 +11,7 @@ use super::{
     access::Part as Accesses,
     block::{Block, Progress},
     context::{Below, BlockContext, Left, State, UNTIL_LOOK},
-    counter::encode_cell,
-    frame::{Frame, Own},
+    frame::Frame,
     memory::{Memory, Reliance, View},
     outcome::ExecutionStatus,
     pool::Job,
@@ -20,6 +19,7 @@ use super::{
     run::{Ending, Ran, run, without_panic},
     schedule::{Halt, Head, Schedule},
     stop::Stop,
+    worker::Worker,
 };
 use crate::{
     error::{Error, Result},
@@ -165,22 +165,20 @@ where
     /// Works until the part has ended. Returns it to whoever ended it.
     pub(super) fn take_part(&self) -> Option<Ended<O>> {
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
-        let mut frame = Frame::with_hasher(self.memory.hasher(), self.keys);
+        let mut worker = Worker::new(self.memory.hasher(), self.keys);
         if number == 1 {
             // One of them reads ahead of all.
             while !self.halt.is_set() && self.prefetch() {}
         }
-        let mut handed = None;
         while !self.halt.is_set() {
-            if let Some(ended) = self.commit_ready(&mut frame, &mut handed) {
+            if let Some(ended) = self.commit_ready(&mut worker) {
                 return Some(ended);
             }
-            let next = handed
-                .take()
-                .and_then(|index| self.schedule.claim_at(index));
+            let handed = worker.handed.take();
+            let next = handed.and_then(|index| self.schedule.claim_at(index));
             if let Some((index, incarnation)) = next.or_else(|| self.schedule.claim()) {
-                handed = self.run_ahead(&mut frame, index, incarnation);
-            } else if !self.prefetch() && !self.abort_stale(&mut frame, &mut handed) {
+                worker.handed = self.run_ahead(&mut worker, index, incarnation);
+            } else if !self.prefetch() && !self.abort_stale(&mut worker) {
                 self.schedule.sleep(&self.halt);
             }
         }
@@ -246,12 +244,12 @@ where
     }
 
     /// Runs a transaction ahead of the head. Returns one that waited for it.
-    fn run_ahead(&self, frame: &mut Frame, index: u32, mut incarnation: u32) -> Option<u32> {
+    fn run_ahead(&self, worker: &mut Worker, index: u32, mut incarnation: u32) -> Option<u32> {
         loop {
-            let (ran, left) = self.run(frame, index, false);
+            let (ran, left) = self.run(&mut worker.frame, index, false);
             match ran {
                 Ok(ending) => {
-                    let finished = self.publish(frame, index, incarnation, ending, left);
+                    let finished = self.publish(worker, index, incarnation, ending, left);
                     return self.schedule.finish(index, finished);
                 }
                 Err(Stop::Blocked(on)) => {
@@ -273,55 +271,28 @@ where
     /// Puts what a run wrote into the memory, in place of what the previous one did.
     fn publish(
         &self,
-        frame: &mut Frame,
+        worker: &mut Worker,
         index: u32,
         incarnation: u32,
         ending: Ending<O>,
         left: Left,
     ) -> Finished<O> {
         if !ending.keeps_writes() {
-            frame.drop_writes();
+            worker.frame.drop_writes();
         }
-        let location =
-            |frame: &Frame, slot| frame.slot(slot).map_or(u32::MAX, |slot| slot.location);
-        let captured = frame.reads.iter().zip(&frame.captured);
-        let mut reliance = Reliance {
-            points: captured
-                .map(|(slot, read)| (location(frame, *slot), read.clone()))
-                .collect(),
-            bounds: frame
-                .bounds
-                .iter()
-                .map(|bounded| (location(frame, bounded.slot), bounded.allowed))
-                .collect(),
-            ranges: left.ranges,
-            written: frame.written().map(|slot| location(frame, slot)).collect(),
-            deltas: Vec::new(),
-        };
-        let mut writes = Vec::with_capacity(reliance.written.len());
-        frame.settle(|slot, own| {
-            let own = match own {
-                Own::Added(total) => Own::Value(Some(encode_cell(total))),
-                Own::Delta(_) => {
-                    reliance.deltas.push(slot.location);
-                    own
-                }
-                Own::Value(_) => own,
-            };
-            writes.push((slot.location, own));
-        });
+        let reliance = worker.end_run(left.ranges);
         let previous = if incarnation == 0 {
             Vec::new()
         } else {
             self.take_leftovers(index)
         };
-        let writes = writes.into_iter();
+        let writes = worker.writes.drain(..);
         self.memory
             .publish(index, incarnation, writes, &reliance.written, &previous);
         Finished {
             ending,
             charged: left.charged,
-            reliance: Arc::new(reliance),
+            reliance,
         }
     }
 
@@ -341,7 +312,7 @@ where
     }
 
     /// Looks for a run ahead that is stale already, and runs it again. Returns whether there was one.
-    fn abort_stale(&self, frame: &mut Frame, handed: &mut Option<u32>) -> bool {
+    fn abort_stale(&self, worker: &mut Worker) -> bool {
         let head = self.schedule.committed();
         for index in head + 1..head.saturating_add(LOOKED_AT) {
             // Below one that has not run yet, much can still come.
@@ -355,7 +326,7 @@ where
                 && let Some(finished) = self.schedule.abort(index, incarnation)
             {
                 self.leave(index, &finished.reliance);
-                *handed = self.run_ahead(frame, index, incarnation + 1);
+                worker.handed = self.run_ahead(worker, index, incarnation + 1);
                 return true;
             }
         }
@@ -363,9 +334,9 @@ where
     }
 
     /// Commits what can be committed, as long as nobody else does. Returns the part to whoever ends it.
-    fn commit_ready(&self, frame: &mut Frame, handed: &mut Option<u32>) -> Option<Ended<O>> {
+    fn commit_ready(&self, worker: &mut Worker) -> Option<Ended<O>> {
         while self.schedule.try_take_head() {
-            if let Some(ended) = self.commit_at_head(frame, handed) {
+            if let Some(ended) = self.commit_at_head(worker) {
                 // The head stays taken: there is nothing more to commit.
                 return Some(ended);
             }
@@ -374,7 +345,7 @@ where
         None
     }
 
-    fn commit_at_head(&self, frame: &mut Frame, handed: &mut Option<u32>) -> Option<Ended<O>> {
+    fn commit_at_head(&self, worker: &mut Worker) -> Option<Ended<O>> {
         let mut at_head = self.head.lock();
         loop {
             if self.halt.is_set() {
@@ -391,15 +362,15 @@ where
                         at_head.round.stale += 1;
                         self.leave(index, &run.reliance);
                         let incarnation = self.schedule.next_incarnation(index);
-                        self.run_at_head(frame, index, incarnation)?
+                        self.run_at_head(worker, index, incarnation)?
                     }
                 }
-                Head::Claimed { incarnation } => self.run_at_head(frame, index, incarnation)?,
+                Head::Claimed { incarnation } => self.run_at_head(worker, index, incarnation)?,
             };
-            if let Some(other) = handed.take() {
+            if let Some(other) = worker.handed.take() {
                 self.schedule.hand_back(other);
             }
-            let goes_on = self.commit(&mut at_head, index, finished, handed);
+            let goes_on = self.commit(&mut at_head, index, finished, worker);
             let is_last = index as usize + 1 == self.block.txns.len();
             let is_given_up = goes_on && !is_last && self.look_at_round(&mut at_head);
             if !goes_on || is_last || is_given_up {
@@ -424,9 +395,14 @@ where
     }
 
     /// Runs the transaction at the head: nothing can make it stale. `None` where the part was halted.
-    fn run_at_head(&self, frame: &mut Frame, index: u32, incarnation: u32) -> Option<Finished<O>> {
+    fn run_at_head(
+        &self,
+        worker: &mut Worker,
+        index: u32,
+        incarnation: u32,
+    ) -> Option<Finished<O>> {
         self.counts.head_runs.add(1);
-        let (ran, left) = self.run(frame, index, true);
+        let (ran, left) = self.run(&mut worker.frame, index, true);
         let ending = match ran {
             Ok(ending) => ending,
             Err(Stop::Halted) => return None,
@@ -435,7 +411,7 @@ where
                 "what is committed waits for something",
             )),
         };
-        Some(self.publish(frame, index, incarnation, ending, left))
+        Some(self.publish(worker, index, incarnation, ending, left))
     }
 
     /// Decides about the transaction at the head. Returns whether the block goes on.
@@ -444,7 +420,7 @@ where
         at_head: &mut AtHead<O>,
         index: u32,
         finished: Finished<O>,
-        handed: &mut Option<u32>,
+        worker: &mut Worker,
     ) -> bool {
         let Finished {
             ending,
@@ -466,8 +442,9 @@ where
                 written.iter().copied(),
                 ranges::consumed(&reliance.ranges),
             );
-            *handed = self.schedule.commit(index);
+            worker.handed = self.schedule.commit(index);
         }
+        worker.recycle(reliance);
         decision.goes_on
     }
 

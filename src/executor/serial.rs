@@ -104,9 +104,7 @@ impl Serial {
             return 0;
         };
         for (key, value) in keys.iter().zip(values) {
-            let number = self
-                .frame
-                .slot_of(key, |slot| slot.key == *key, |_| (key.clone(), 0));
+            let number = self.frame.slot_of(key, |_| 0);
             if let Ok(slot) = self.frame.slot_mut(number)
                 && !slot.is_known
             {

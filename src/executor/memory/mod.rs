@@ -26,7 +26,7 @@ use super::{
     base::BlockBase,
     changes::ChangeSet,
     counter::{Allowed, decode_cell, encode_cell},
-    frame::{Captured, KeyHasher, NONE, Own, Seen, Slot},
+    frame::{Captured, Copies, KeyHasher, NONE, Own, Seen, Slot},
     merge::End,
     ranges::{RangeRead, SeenRow},
     run::without_panic,
@@ -44,10 +44,16 @@ const SHARDS: usize = 64;
 pub(super) struct Memory {
     pub(super) base: Arc<dyn BlockBase>,
     hasher: KeyHasher,
-    shards: Box<[CachePadded<Mutex<HashTable<Place>>>]>,
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
     locations: Table<Location>,
     /// The keys that were written, in order, once a range was asked for.
     index: RwLock<Option<BTreeMap<Key, u32>>>,
+}
+
+/// A part of the table of keys.
+struct Shard {
+    places: HashTable<Place>,
+    keys: Copies,
 }
 
 #[derive(Clone, Copy)]
@@ -77,6 +83,24 @@ pub(super) struct Reliance {
     pub(super) deltas: Vec<u32>,
 }
 
+impl Reliance {
+    /// Empties it; its memory stays.
+    pub(super) fn clear(&mut self) {
+        let Self {
+            points,
+            bounds,
+            ranges,
+            written,
+            deltas,
+        } = self;
+        points.clear();
+        bounds.clear();
+        ranges.clear();
+        written.clear();
+        deltas.clear();
+    }
+}
+
 /// What one run sees of the memory.
 pub(super) struct View<'a> {
     pub(super) memory: &'a Arc<Memory>,
@@ -85,29 +109,17 @@ pub(super) struct View<'a> {
     pub(super) is_exact: bool,
 }
 
-/// Values up to this size are copied for each worker, so that workers do not write to a count that they
-/// share whenever they read.
-const COPIED_MAX_BYTES: usize = 256;
-
 impl View<'_> {
     /// Reads what lies below the run.
-    pub(super) fn read(&self, slot: &mut Slot) -> Result<Captured, Stop> {
-        if let Some(captured) = self.memory.read(slot.location, self.txn)? {
+    pub(super) fn read(&self, slot: &mut Slot, arena: &mut Copies) -> Result<Captured, Stop> {
+        let copy = |value: &Value| arena.keep(value);
+        if let Some(captured) = self.memory.read(slot.location, self.txn, copy)? {
             return Ok(captured);
         }
         if !slot.is_known {
-            slot.current.clone_from(self.memory.base_of(slot.location)?);
+            let base = self.memory.base_of(slot.location)?;
+            slot.current = base.as_ref().map(|value| arena.keep(value));
             slot.is_known = true;
-        } else if !slot.is_copied {
-            // It is read again and again.
-            slot.is_copied = true;
-            if let Some(value) = slot
-                .current
-                .as_mut()
-                .filter(|v| v.len() <= COPIED_MAX_BYTES)
-            {
-                *value = Value::copy_from_slice(value);
-            }
         }
         Ok(Captured::BASE)
     }
@@ -126,7 +138,12 @@ fn no_location() -> Error {
 impl Memory {
     /// Over `base`, with room for so many keys.
     pub(super) fn new(base: Arc<dyn BlockBase>, keys: usize) -> Self {
-        let shard = || CachePadded::new(Mutex::new(HashTable::with_capacity(keys / SHARDS)));
+        let shard = || {
+            CachePadded::new(Mutex::new(Shard {
+                places: HashTable::with_capacity(keys / SHARDS),
+                keys: Copies::default(),
+            }))
+        };
         Self {
             base,
             hasher: KeyHasher::default(),
@@ -157,13 +174,13 @@ impl Memory {
         let Some(shard) = self.shards.get(shard) else {
             return NONE;
         };
-        let mut places = shard.lock();
+        let Shard { places, keys } = &mut *shard.lock();
         let is_it = |place: &Place| place.hash == hash && self.is_key(place.location, key);
         match places.entry(hash, is_it, |place| place.hash) {
             Entry::Occupied(found) => found.get().location,
             Entry::Vacant(vacant) => {
                 let pushed = self.locations.push(Location {
-                    key: Key::copy_from_slice(key),
+                    key: keys.copy(key),
                     base: OnceLock::new(),
                     is_written: AtomicBool::new(false),
                     is_indexed: AtomicBool::new(false),
@@ -177,15 +194,10 @@ impl Memory {
     }
 
     /// Whether a location is that of a key.
-    pub(super) fn is_key(&self, number: u32, key: &[u8]) -> bool {
+    fn is_key(&self, number: u32, key: &[u8]) -> bool {
         self.locations
             .get(number)
             .is_some_and(|location| location.key == key)
-    }
-
-    pub(super) fn key_of(&self, number: u32) -> Key {
-        let location = self.locations.get(number);
-        location.map_or_else(Key::new, |location| location.key.clone())
     }
 
     /// The base's value.
@@ -228,8 +240,14 @@ impl Memory {
         missing.len() as u64
     }
 
-    /// What a transaction sees of a location. `None` for the base's value.
-    pub(super) fn read(&self, number: u32, txn: u32) -> Result<Option<Captured>, Stop> {
+    /// What a transaction sees of a location; `copy` makes what it keeps of a value. `None` for the base's
+    /// value.
+    pub(super) fn read(
+        &self,
+        number: u32,
+        txn: u32,
+        copy: impl FnOnce(&Value) -> Value,
+    ) -> Result<Option<Captured>, Stop> {
         let location = self.location(number)?;
         if !location.is_written.load(Ordering::Acquire) {
             return Ok(None);
@@ -244,7 +262,7 @@ impl Memory {
             } => {
                 return Ok(Some(Captured {
                     seen,
-                    value: value.cloned(),
+                    value: value.map(copy),
                     is_failed: false,
                 }));
             }
@@ -361,7 +379,7 @@ impl Memory {
             let Some((key, number)) = next else {
                 return Ok(None);
             };
-            if let Some(captured) = self.read(*number, txn)? {
+            if let Some(captured) = self.read(*number, txn, Value::clone)? {
                 return Ok(Some(Row {
                     key: key.clone(),
                     seen: SeenRow {
@@ -422,7 +440,7 @@ impl Memory {
             },
             _ => &captured.value,
         };
-        match self.read(number, txn) {
+        match self.read(number, txn, Value::clone) {
             Ok(Some(now)) => now.value == *then,
             Ok(None) => self.base_of(number).is_ok_and(|base| base == then),
             Err(_) => false,
@@ -431,7 +449,7 @@ impl Memory {
 
     /// Whether a run would get the same answers again.
     pub(super) fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
-        let value = match self.read(number, txn) {
+        let value = match self.read(number, txn, Value::clone) {
             Ok(Some(captured)) => decode_cell(captured.value.as_deref()),
             Ok(None) => match self.base_of(number) {
                 Ok(value) => decode_cell(value.as_deref()),

@@ -6,20 +6,17 @@ use std::{
     ops::Bound,
 };
 
-use bytes::BytesMut;
 use smallvec::SmallVec;
 
 use crate::{
+    arena::Arena,
     codec::key::KeyBuffer,
     storage::{iter::Value, walk::Direction},
     sync::{AtomicU64, Ordering, RwLock},
     timestamp::Timestamp,
 };
 
-/// Values up to this are copied together: taking and giving back memory for each, in one thread what
-/// another took, would cost more, and make the threads wait for each other.
-const COPIED_BYTES: usize = 4 << 10;
-/// Values are copied into blocks of memory of this size.
+/// Small values are copied into blocks of memory of this size.
 const BLOCK_BYTES: usize = 256 << 10;
 /// What a key takes beyond its own bytes, about: its place in the map.
 const KEY_OVERHEAD_BYTES: usize = 64;
@@ -55,8 +52,7 @@ struct Contents {
     keys: BTreeMap<RecentKey, usize>,
     /// All versions, oldest first, by their number.
     versions: Vec<Linked>,
-    /// Where the next values are copied to.
-    block: BytesMut,
+    values: Arena<BLOCK_BYTES>,
 }
 
 /// A version in the list of its key's. `earlier` leads further back, so that a version is found in a number of
@@ -194,7 +190,7 @@ impl Contents {
     /// Adds a version. Returns whether it is the first of its key.
     fn insert(&mut self, start: Timestamp, encoded: &[u8], value: Option<Value>) -> bool {
         let number = self.versions.len();
-        let value = value.map(|value| self.keep(value));
+        let value = value.map(|value| self.values.keep(&value));
         let previous = match self.keys.entry(RecentKey::from_slice(encoded)) {
             Entry::Occupied(mut newest) => Some(mem::replace(newest.get_mut(), number)),
             Entry::Vacant(place) => {
@@ -227,17 +223,6 @@ impl Contents {
         (jump.map_or(at, |jump| jump.earlier), before.depth + 1)
     }
 
-    fn keep(&mut self, value: Value) -> Value {
-        if value.len() > COPIED_BYTES {
-            return value;
-        }
-        if self.block.capacity() < value.len() {
-            self.block = BytesMut::with_capacity(BLOCK_BYTES);
-        }
-        self.block.extend_from_slice(&value);
-        self.block.split().freeze()
-    }
-
     /// The versions of a key from this one on, newest first.
     fn versions(&self, newest: usize) -> impl Iterator<Item = &RecentVersion> {
         let linked = |number: usize| self.versions.get(number);
@@ -263,15 +248,8 @@ impl Contents {
 
 /// A version for a caller who may keep it: a small value is not to hold the block that it was copied into.
 fn apart(version: &RecentVersion) -> RecentVersion {
-    let copied = |value: &Value| {
-        if value.len() > COPIED_BYTES {
-            value.clone()
-        } else {
-            Value::copy_from_slice(value)
-        }
-    };
     RecentVersion {
         start: version.start,
-        value: version.value.as_ref().map(copied),
+        value: version.value.as_ref().map(Arena::<BLOCK_BYTES>::apart),
     }
 }

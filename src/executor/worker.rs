@@ -1,0 +1,75 @@
+//! [`Worker`]: what one thread keeps while it works on a part of a block.
+
+use super::{
+    counter::encode_cell,
+    frame::{Frame, KeyHasher, Own},
+    memory::Reliance,
+    ranges::RangeRead,
+};
+use crate::sync::Arc;
+
+/// How many records of committed runs are kept for later ones.
+const SPARE: usize = 64;
+
+pub(super) struct Worker {
+    pub(super) frame: Frame,
+    /// A transaction that was handed over, to be run next.
+    pub(super) handed: Option<u32>,
+    /// What the last run leaves at each location.
+    pub(super) writes: Vec<(u32, Own)>,
+    /// Emptied, their memory is used again: otherwise each run would take some, and another thread would
+    /// give it back.
+    spare: Vec<Arc<Reliance>>,
+}
+
+impl Worker {
+    pub(super) fn new(hasher: KeyHasher, keys: usize) -> Self {
+        Self {
+            frame: Frame::with_hasher(hasher, keys),
+            handed: None,
+            writes: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Ends a run: what it relies on and where it wrote. What it wrote is left in `writes`.
+    pub(super) fn end_run(&mut self, ranges: Vec<RangeRead>) -> Arc<Reliance> {
+        let mut reliance = self.spare.pop().unwrap_or_default();
+        if Arc::get_mut(&mut reliance).is_none() {
+            reliance = Arc::default();
+        }
+        if let Some(reliance) = Arc::get_mut(&mut reliance) {
+            self.fill(reliance);
+            reliance.ranges = ranges;
+        }
+        reliance
+    }
+
+    fn fill(&mut self, reliance: &mut Reliance) {
+        reliance.bounds.extend(self.frame.bounds());
+        reliance.points.extend(self.frame.take_reads());
+        self.writes.clear();
+        self.frame.settle(|slot, own| {
+            let own = match own {
+                Own::Added(total) => Own::Value(Some(encode_cell(total))),
+                Own::Delta(_) => {
+                    reliance.deltas.push(slot.location);
+                    own
+                }
+                Own::Value(_) => own,
+            };
+            reliance.written.push(slot.location);
+            self.writes.push((slot.location, own));
+        });
+    }
+
+    /// A run was committed: nobody looks any more at what it relied on.
+    pub(super) fn recycle(&mut self, mut reliance: Arc<Reliance>) {
+        if self.spare.len() < SPARE
+            && let Some(used) = Arc::get_mut(&mut reliance)
+        {
+            used.clear();
+            self.spare.push(reliance);
+        }
+    }
+}
