@@ -4,9 +4,7 @@
 //! ends a part begins the next; the one that ends the last tells the caller, who waits for no longer
 //! than the deadline allows.
 
-use std::time::{Duration, Instant};
-
-use smallvec::SmallVec;
+use std::time::Instant;
 
 use super::{
     access::{AccessSets, Part},
@@ -18,7 +16,8 @@ use super::{
     outcome::{
         BlockEnd, BlockError, BlockFailure, BlockOutput, BlockStats, ExecutionStatus, TxnOutcome,
     },
-    parallel::{CHEAP, Ended, PREFETCH_KEYS, Parallel},
+    pace::{Pace, Verdict, WORTH},
+    parallel::{Ended, PREFETCH_KEYS, Parallel},
     pool::{Job, Shared},
     schedule::Halt,
     serial::Serial,
@@ -33,20 +32,16 @@ use crate::{
 pub(super) type Outcome<O> = std::result::Result<BlockOutput<O>, BlockError<O>>;
 
 /// Transactions that are run one by one before they are judged, in groups that are timed.
-const SAMPLE: usize = 16;
-const GROUP: usize = 4;
-const GROUP_TIME: Duration = CHEAP.saturating_mul(4);
+const SAMPLE: u32 = 16;
+const GROUP: u32 = 4;
 /// Times that a block goes from one by one to parallel, at most: each lays another layer over the base.
 const MAX_SWITCHES: u64 = 8;
-/// Transactions that are run one by one after the first time that parallel was in vain; then twice as many
-/// each time.
-const PENALTY: usize = 128;
-
 pub(super) struct Block<T, O, F> {
     pub(super) txns: Arc<[T]>,
     pub(super) f: Arc<F>,
     pub(super) config: Arc<BlockExecutorConfig>,
     pool: Arc<Shared>,
+    verdict: Arc<Verdict>,
     /// The beginning of the block, until somebody takes it.
     start: Mutex<Option<Progress<O>>>,
     is_over: AtomicBool,
@@ -72,7 +67,7 @@ pub(super) struct Progress<O> {
     access: AccessSets,
     pub(super) stats: BlockStats,
     /// Transactions to be run one by one, whatever they are like.
-    penalty: usize,
+    penalty: u32,
 }
 
 /// What comes after some transactions that were run one by one.
@@ -90,7 +85,7 @@ where
 {
     pub(super) fn new(
         config: &Arc<BlockExecutorConfig>,
-        pool: &Arc<Shared>,
+        (pool, verdict): (&Arc<Shared>, &Arc<Verdict>),
         base: Arc<dyn BlockBase>,
         txns: Arc<[T]>,
         hints: Vec<Key>,
@@ -106,13 +101,14 @@ where
                 workers: 1,
                 ..BlockStats::default()
             },
-            penalty: 0,
+            penalty: verdict.penalty(),
         };
         Arc::new(Self {
             txns,
             f,
             config: Arc::clone(config),
             pool: Arc::clone(pool),
+            verdict: Arc::clone(verdict),
             start: Mutex::new(Some(progress)),
             is_over: AtomicBool::new(false),
             part: Mutex::new(None),
@@ -187,11 +183,11 @@ where
     pub(super) fn go_on(self: &Arc<Self>, ended: Ended<O>) {
         let mut progress = ended.progress;
         if ended.is_given_up {
-            let switches = u32::try_from(progress.stats.switches).unwrap_or(u32::MAX);
-            progress.penalty = PENALTY.saturating_mul(1 << switches.min(16));
+            progress.penalty = self.verdict.note_in_vain();
             progress.stats.switches += 1;
             self.drive(progress);
         } else {
+            self.verdict.note_end(true);
             self.finish(progress.into_outcome(self.txns.len()));
         }
     }
@@ -207,7 +203,9 @@ where
 
     /// Runs the rest of the block, or as much of it as comes before a part that others may end.
     fn drive(self: &Arc<Self>, mut progress: Progress<O>) {
-        let is_parallel = !self.config.adaptive && self.may_be_parallel(&progress);
+        let is_begun = !progress.ledger.outcomes.is_empty();
+        let is_tried = !self.config.adaptive || (!is_begun && self.verdict.is_parallel());
+        let is_parallel = is_tried && self.may_be_parallel(&progress);
         let next = if is_parallel {
             Next::Parallel
         } else {
@@ -215,7 +213,10 @@ where
         };
         match next {
             Next::Parallel => self.run_in_parallel(progress),
-            Next::End => self.finish(progress.into_outcome(self.txns.len())),
+            Next::End => {
+                self.verdict.note_end(false);
+                self.finish(progress.into_outcome(self.txns.len()));
+            }
             Next::Halted => {}
         }
     }
@@ -262,60 +263,40 @@ where
                 progress.stats.prefetched += serial.prefetch(keys);
             }
         }
-        let mut sample = Sample::default();
+        // The first are slow whatever they do.
         let mut is_warm = progress.stats.switches > 0;
+        let mut pace = Pace::new(WORTH);
         let mut began = Instant::now();
-        loop {
+        for count in 1_u32.. {
             let Some(txn) = self.txns.get(progress.ledger.outcomes.len()) else {
-                return Next::End;
+                break;
             };
             progress.stats.executions += 1;
             match serial.run_one(txn, &*self.f, &mut progress.ledger) {
                 None => return Next::Halted,
-                Some(false) => return Next::End,
-                Some(true) => sample.count += 1,
+                Some(false) => break,
+                Some(true) => {}
             }
-            if !self.config.adaptive || !sample.count.is_multiple_of(GROUP) {
+            if !self.config.adaptive || !count.is_multiple_of(GROUP) {
                 continue;
             }
             let now = Instant::now();
-            sample.took.push(now - began);
+            if is_warm {
+                pace.note((now - began) / GROUP);
+            }
             began = now;
-            if sample.count == SAMPLE {
-                let near = std::mem::take(&mut serial.near);
-                if !is_warm {
-                    // The first are slow whatever they do.
-                    is_warm = true;
-                    sample = Sample::default();
-                    continue;
-                }
+            if count.is_multiple_of(SAMPLE) {
+                is_warm = true;
                 progress.penalty = progress.penalty.saturating_sub(SAMPLE);
-                let is_worth = sample.is_worth_sharing(near);
-                sample = Sample::default();
+                // Few read what one just before them wrote.
+                let is_apart = std::mem::take(&mut serial.near) <= u64::from(SAMPLE) / 2;
+                let is_worth = is_apart && pace.is_long();
                 if progress.penalty == 0 && is_worth && self.may_be_parallel(progress) {
                     return Next::Parallel;
                 }
             }
         }
-    }
-}
-
-/// What a few transactions were like.
-#[derive(Default)]
-struct Sample {
-    count: usize,
-    took: SmallVec<[Duration; SAMPLE / GROUP]>,
-}
-
-impl Sample {
-    /// Whether such transactions are worth running in parallel: they take long enough, and few of them read what
-    /// one just before them wrote.
-    fn is_worth_sharing(&mut self, near: u64) -> bool {
-        self.took.sort_unstable();
-        // A pause of the machine makes one group look long, not most.
-        let typical = self.took.get(self.took.len().div_ceil(2).saturating_sub(1));
-        let is_long = typical.is_some_and(|took| *took > GROUP_TIME);
-        is_long && near <= SAMPLE as u64 / 2
+        Next::End
     }
 }
 

@@ -23,8 +23,8 @@
 //! | `serial` | one by one: a map over the base |
 //! | `parallel` | ahead of the head and at it; the window |
 //! | `memory` | what transactions have written, version by version |
-//! | `schedule` | the protocols between workers |
-//! | `block` | the parts of a block, and when it goes from one path to the other |
+//! | `schedule`, `shares` | the protocols between workers |
+//! | `block`, `pace` | the parts of a block, and when it goes from one path to the other |
 //! | `pool` | threads |
 //! | `base`, `merge`, `counter` | the state below; rows over rows; integer cells |
 //! | `config`, `outcome`, `changes`, `access` | what goes in and comes out |
@@ -49,12 +49,14 @@ mod changes;
 mod config;
 mod context;
 mod counter;
+mod counts;
 mod frame;
 mod iter;
 mod ledger;
 mod memory;
 mod merge;
 mod outcome;
+mod pace;
 mod parallel;
 mod pool;
 mod ranges;
@@ -62,6 +64,7 @@ mod run;
 mod running;
 mod schedule;
 mod serial;
+mod shares;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod stop;
@@ -82,7 +85,7 @@ pub use outcome::{
 };
 pub use running::RunningBlock;
 
-use self::pool::Pool;
+use self::{pace::Verdict, pool::Pool};
 use crate::{
     error::{Error, Result},
     limits::BLOCK_MAX_TXNS,
@@ -126,6 +129,8 @@ use crate::{
 pub struct BlockExecutor {
     config: Arc<BlockExecutorConfig>,
     pool: Arc<Pool>,
+    /// What the blocks before were like.
+    verdict: Arc<Verdict>,
 }
 
 impl BlockExecutor {
@@ -138,6 +143,7 @@ impl BlockExecutor {
         Ok(Self {
             pool: Arc::new(Pool::new(config.workers, config.stack_size_bytes)),
             config: Arc::new(config),
+            verdict: Arc::new(Verdict::new()),
         })
     }
 

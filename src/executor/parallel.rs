@@ -5,26 +5,28 @@
 //! everything below is committed, and commits it; if it is not so, or nobody runs it, it is run right there,
 //! and then nothing can make it stale. So what happened ahead of the head is only ever a proposal.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
     access::Part as Accesses,
     block::{Block, Progress},
+    changes::ChangeSet,
     context::{Below, BlockContext, Left, State, UNTIL_LOOK},
-    frame::Frame,
-    memory::{Memory, Reliance, View},
+    counts::WorkerCounts,
+    memory::{Changes, Memory, Reliance, View},
     outcome::ExecutionStatus,
     pool::Job,
     ranges,
     run::{Ending, Ran, run, without_panic},
     schedule::{Halt, Head, Schedule},
+    shares::Shares,
     stop::Stop,
     worker::Worker,
 };
 use crate::{
     error::{Error, Result},
     storage::Key,
-    sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering},
+    sync::{Arc, AtomicU32, Mutex, Ordering},
 };
 
 /// Commits after which the window is looked at.
@@ -33,11 +35,11 @@ const ROUND: u32 = 64;
 const LOOKED_AT: u32 = 16;
 /// Base values that are fetched together.
 pub(super) const PREFETCH_KEYS: usize = 128;
-/// Transactions that take less than this are not worth sharing out.
-pub(super) const CHEAP: Duration = Duration::from_micros(4);
 /// Room is made for so many keys of each transaction, up to a limit.
 const KEYS_EACH: usize = 3;
 const ROOM_MAX_KEYS: usize = 1 << 15;
+/// Locations whose changes are collected together.
+const COLLECTED: u32 = 1_024;
 /// One run in so many is timed.
 const TIMED: u32 = 8;
 
@@ -55,8 +57,10 @@ pub(super) struct Parallel<T, O, F> {
     keys: usize,
     hints: Vec<Key>,
     next_hint: AtomicU32,
-    workers: AtomicU32,
-    counts: Counts,
+    /// Those of each worker so far.
+    counts: Mutex<Vec<Arc<WorkerCounts>>>,
+    /// What was changed, once the part has ended.
+    collecting: Shares<Changes>,
 }
 
 /// A run that waits to be committed.
@@ -80,38 +84,6 @@ struct AtHead<O> {
 struct Round {
     commits: u32,
     stale: u32,
-}
-
-#[derive(Default)]
-struct Counts {
-    timed: Count,
-    timed_ns: Count,
-    executions: Count,
-    aborts: Count,
-    validations: Count,
-    dependencies: Count,
-    head_runs: Count,
-    prefetched: Count,
-}
-
-#[derive(Debug)]
-struct Count(AtomicU64);
-
-impl Default for Count {
-    fn default() -> Self {
-        Self(AtomicU64::new(0))
-    }
-}
-
-impl Count {
-    /// Returns what there was before.
-    fn add(&self, count: u64) -> u64 {
-        self.0.fetch_add(count, Ordering::Relaxed)
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// How a part ended, for the one worker that ended it.
@@ -157,18 +129,22 @@ where
             keys,
             hints,
             next_hint: AtomicU32::new(0),
-            workers: AtomicU32::new(0),
-            counts: Counts::default(),
+            counts: Mutex::default(),
+            collecting: Shares::default(),
         })
     }
 
     /// Works until the part has ended. Returns it to whoever ended it.
     pub(super) fn take_part(&self) -> Option<Ended<O>> {
-        let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let mut worker = Worker::new(self.memory.hasher(), self.keys);
-        if number == 1 {
+        let number = {
+            let mut counts = self.counts.lock();
+            counts.push(Arc::clone(&worker.counts));
+            counts.len()
+        };
+        if number == 2 {
             // One of them reads ahead of all.
-            while !self.halt.is_set() && self.prefetch() {}
+            while !self.halt.is_set() && self.prefetch(&worker) {}
         }
         while !self.halt.is_set() {
             if let Some(ended) = self.commit_ready(&mut worker) {
@@ -178,15 +154,16 @@ where
             let next = handed.and_then(|index| self.schedule.claim_at(index));
             if let Some((index, incarnation)) = next.or_else(|| self.schedule.claim()) {
                 worker.handed = self.run_ahead(&mut worker, index, incarnation);
-            } else if !self.prefetch() && !self.abort_stale(&mut worker) {
+            } else if !self.prefetch(&worker) && !self.abort_stale(&mut worker) {
                 self.schedule.sleep(&self.halt);
             }
         }
+        self.collecting.take_part(|number| self.share(number));
         None
     }
 
     /// Fetches some base values ahead. Returns whether there were any to fetch.
-    fn prefetch(&self) -> bool {
+    fn prefetch(&self, worker: &Worker) -> bool {
         let chunk = self.next_hint.load(Ordering::Relaxed) as usize;
         if chunk >= self.hints.len().div_ceil(PREFETCH_KEYS) {
             return false;
@@ -195,15 +172,16 @@ where
         let Some(keys) = self.hints.chunks(PREFETCH_KEYS).nth(chunk) else {
             return false;
         };
-        self.counts
+        worker
+            .counts
             .prefetched
             .add(self.memory.prefetch(keys.iter().map(|key| &**key)));
         true
     }
 
-    fn run(&self, frame: &mut Frame, index: u32, is_exact: bool) -> (Ran<O>, Left) {
-        frame.begin();
-        let number = self.counts.executions.add(1);
+    fn run(&self, worker: &mut Worker, index: u32, is_exact: bool) -> (Ran<O>, Left) {
+        worker.frame.begin();
+        let number = worker.counts.executions.add(1);
         let began = number.is_multiple_of(u64::from(TIMED)).then(Instant::now);
         let Some(txn) = self.block.txns.get(index as usize) else {
             let left = Left {
@@ -214,7 +192,7 @@ where
             return (Err(Stop::Halted), left);
         };
         let state = State {
-            frame,
+            frame: &mut worker.frame,
             below: Below::Parallel(View {
                 memory: &self.memory,
                 txn: index,
@@ -228,32 +206,24 @@ where
             calls_in_vain: 0,
             until_look: UNTIL_LOOK,
         };
-        let ran = run(BlockContext::new(state, index), txn, &*self.block.f);
-        if let Some(began) = began {
-            self.counts.timed.add(1);
-            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.counts.timed_ns.add(took);
+        let (ran, left) = run(BlockContext::new(state, index), txn, &*self.block.f);
+        if let Some(began) = began.filter(|_| ran.is_ok()) {
+            worker.pace.note(began.elapsed());
         }
-        ran
-    }
-
-    /// Whether the runs that were timed so far are not worth being shared out.
-    fn is_cheap(&self) -> bool {
-        let timed = self.counts.timed.get();
-        timed > 0 && Duration::from_nanos(self.counts.timed_ns.get() / timed) < CHEAP
+        (ran, left)
     }
 
     /// Runs a transaction ahead of the head. Returns one that waited for it.
     fn run_ahead(&self, worker: &mut Worker, index: u32, mut incarnation: u32) -> Option<u32> {
         loop {
-            let (ran, left) = self.run(&mut worker.frame, index, false);
+            let (ran, left) = self.run(worker, index, false);
             match ran {
                 Ok(ending) => {
                     let finished = self.publish(worker, index, incarnation, ending, left);
                     return self.schedule.finish(index, finished);
                 }
                 Err(Stop::Blocked(on)) => {
-                    self.counts.dependencies.add(1);
+                    worker.counts.dependencies.add(1);
                     if self.schedule.wait_for(index, on) {
                         return None;
                     }
@@ -303,8 +273,8 @@ where
     }
 
     /// A run was stale: what it wrote waits for the next.
-    fn leave(&self, index: u32, reliance: &Reliance) {
-        self.counts.aborts.add(1);
+    fn leave(&self, worker: &Worker, index: u32, reliance: &Reliance) {
+        worker.counts.aborts.add(1);
         self.memory.mark_estimates(index, &reliance.written);
         if let Some(left) = self.leftovers.get((index - self.first) as usize) {
             left.lock().clone_from(&reliance.written);
@@ -320,12 +290,12 @@ where
             let Some((incarnation, reliance)) = self.schedule.look(index, reliance) else {
                 return false;
             };
-            self.counts.validations.add(1);
+            worker.counts.validations.add(1);
             let holds = without_panic(|| self.memory.still_holds(&reliance, index));
             if holds == Some(false)
                 && let Some(finished) = self.schedule.abort(index, incarnation)
             {
-                self.leave(index, &finished.reliance);
+                self.leave(worker, index, &finished.reliance);
                 worker.handed = self.run_ahead(worker, index, incarnation + 1);
                 return true;
             }
@@ -355,12 +325,12 @@ where
             let finished = match found {
                 Head::Busy => return None,
                 Head::Finished { run, .. } => {
-                    self.counts.validations.add(1);
+                    worker.counts.validations.add(1);
                     if self.is_valid(&run, index) {
                         run
                     } else {
                         at_head.round.stale += 1;
-                        self.leave(index, &run.reliance);
+                        self.leave(worker, index, &run.reliance);
                         let incarnation = self.schedule.next_incarnation(index);
                         self.run_at_head(worker, index, incarnation)?
                     }
@@ -372,7 +342,7 @@ where
             }
             let goes_on = self.commit(&mut at_head, index, finished, worker);
             let is_last = index as usize + 1 == self.block.txns.len();
-            let is_given_up = goes_on && !is_last && self.look_at_round(&mut at_head);
+            let is_given_up = goes_on && !is_last && self.look_at_round(&mut at_head, worker);
             if !goes_on || is_last || is_given_up {
                 return self.end(&mut at_head, is_given_up);
             }
@@ -401,8 +371,8 @@ where
         index: u32,
         incarnation: u32,
     ) -> Option<Finished<O>> {
-        self.counts.head_runs.add(1);
-        let (ran, left) = self.run(&mut worker.frame, index, true);
+        worker.counts.head_runs.add(1);
+        let (ran, left) = self.run(worker, index, true);
         let ending = match ran {
             Ok(ending) => ending,
             Err(Stop::Halted) => return None,
@@ -450,7 +420,7 @@ where
 
     /// Moves the window with the share of runs that were in vain. Returns whether it is better to go on
     /// one by one.
-    fn look_at_round(&self, at_head: &mut AtHead<O>) -> bool {
+    fn look_at_round(&self, at_head: &mut AtHead<O>, worker: &Worker) -> bool {
         at_head.round.commits += 1;
         if at_head.round.commits < ROUND {
             return false;
@@ -465,27 +435,48 @@ where
                 .set_window(window.saturating_mul(2).min(largest));
         }
         at_head.smallest_window = at_head.smallest_window.min(self.schedule.window());
-        self.block.config.adaptive && (stale > ROUND / 2 || self.is_cheap())
+        self.block.config.adaptive && (stale > ROUND / 2 || worker.pace.is_cheap())
+    }
+
+    /// A share of what is collected at the end.
+    fn share(&self, number: usize) -> Changes {
+        let start = u32::try_from(number)
+            .unwrap_or(u32::MAX)
+            .saturating_mul(COLLECTED);
+        let end = start.saturating_add(COLLECTED).min(self.memory.len());
+        self.memory.changes(start..end, self.schedule.committed())
+    }
+
+    /// Collects what was changed.
+    fn collect(&self) -> Changes {
+        let shares = self.collecting.finish(|number| self.share(number));
+        let mut all = Changes::default();
+        all.rows.reserve_exact(self.memory.len() as usize);
+        all.keys.reserve_exact(self.memory.len() as usize);
+        for (number, share) in shares.into_iter().enumerate() {
+            let mut share = share.unwrap_or_else(|| self.share(number));
+            all.rows.append(&mut share.rows);
+            all.keys.append(&mut share.keys);
+        }
+        all
     }
 
     fn end(&self, at_head: &mut AtHead<O>, is_given_up: bool) -> Option<Ended<O>> {
-        self.halt.set();
         let mut progress = at_head.progress.take()?;
         let mut accesses = std::mem::take(&mut at_head.accesses);
-        let (changes, keys) = self.memory.changes(self.schedule.committed());
+        self.collecting
+            .open(self.memory.len().div_ceil(COLLECTED) as usize);
+        // Those that leave now, collect.
+        self.halt.set();
+        let Changes { rows, keys } = self.collect();
         accesses.set_keys(keys);
-        progress.add(changes, accesses);
+        progress.add(ChangeSet::new(rows), accesses);
         let stats = &mut progress.stats;
         stats.parallel += u64::from(self.schedule.committed() - self.first);
-        stats.executions += self.counts.executions.get();
-        stats.aborts += self.counts.aborts.get();
-        stats.validations += self.counts.validations.get();
-        stats.dependencies += self.counts.dependencies.get();
-        stats.head_runs += self.counts.head_runs.get();
-        stats.prefetched += self.counts.prefetched.get();
-        stats.workers = stats
-            .workers
-            .max(u64::from(self.workers.load(Ordering::Relaxed)));
+        let counts = self.counts.lock();
+        counts.iter().for_each(|counts| counts.add_to(stats));
+        stats.workers = stats.workers.max(counts.len() as u64);
+        drop(counts);
         let smallest = u64::from(at_head.smallest_window);
         stats.smallest_window = match stats.smallest_window {
             0 => smallest,

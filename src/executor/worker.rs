@@ -2,8 +2,10 @@
 
 use super::{
     counter::encode_cell,
+    counts::WorkerCounts,
     frame::{Frame, KeyHasher, Own},
     memory::Reliance,
+    pace::{Pace, WORTH_AHEAD},
     ranges::RangeRead,
 };
 use crate::sync::Arc;
@@ -15,6 +17,9 @@ pub(super) struct Worker {
     pub(super) frame: Frame,
     /// A transaction that was handed over, to be run next.
     pub(super) handed: Option<u32>,
+    pub(super) counts: Arc<WorkerCounts>,
+    /// How long its runs take.
+    pub(super) pace: Pace,
     /// What the last run leaves at each location.
     pub(super) writes: Vec<(u32, Own)>,
     /// Emptied, their memory is used again: otherwise each run would take some, and another thread would
@@ -27,6 +32,8 @@ impl Worker {
         Self {
             frame: Frame::with_hasher(hasher, keys),
             handed: None,
+            counts: Arc::default(),
+            pace: Pace::new(WORTH_AHEAD),
             writes: Vec::new(),
             spare: Vec::new(),
         }

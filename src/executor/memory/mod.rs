@@ -14,7 +14,12 @@ mod chain;
 mod loom_tests;
 mod table;
 
-use std::{collections::BTreeMap, hash::BuildHasher, ops::Bound, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    hash::BuildHasher,
+    ops::{Bound, Range},
+    sync::OnceLock,
+};
 
 use hashbrown::{HashTable, hash_table::Entry};
 
@@ -24,7 +29,6 @@ use self::{
 };
 use super::{
     base::BlockBase,
-    changes::ChangeSet,
     counter::{Allowed, decode_cell, encode_cell},
     frame::{Captured, Copies, KeyHasher, NONE, Own, Seen, Slot},
     merge::End,
@@ -123,6 +127,13 @@ impl View<'_> {
         }
         Ok(Captured::BASE)
     }
+}
+
+/// What was changed, and the keys by the numbers of their locations.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) rows: Vec<(Key, Option<Value>)>,
+    pub(super) keys: Vec<Key>,
 }
 
 /// A row above the base.
@@ -526,22 +537,26 @@ impl Memory {
         Ok(true)
     }
 
-    /// What the transactions before `txn` leave, all of them committed; and the keys by the numbers of
-    /// their locations.
-    pub(super) fn changes(&self, txn: u32) -> (ChangeSet, Vec<Key>) {
-        let (mut rows, mut keys) = (Vec::new(), Vec::new());
-        for location in self.locations.iter() {
-            let Some(location) = location else {
-                keys.push(Key::new());
+    /// How many locations there are.
+    pub(super) fn len(&self) -> u32 {
+        self.locations.len()
+    }
+
+    /// What the transactions before `txn`, all of them committed, leave at some locations.
+    pub(super) fn changes(&self, numbers: Range<u32>, txn: u32) -> Changes {
+        let mut changes = Changes::default();
+        for number in numbers {
+            let Some(location) = self.locations.get(number) else {
+                changes.keys.push(Key::new());
                 continue;
             };
-            keys.push(location.key.clone());
+            changes.keys.push(location.key.clone());
             if location.is_written.load(Ordering::Acquire)
                 && let Found::Value { value, .. } = location.chain.read().below(txn)
             {
-                rows.push((location.key.clone(), value.cloned()));
+                changes.rows.push((location.key.clone(), value.cloned()));
             }
         }
-        (ChangeSet::new(rows), keys)
+        changes
     }
 }

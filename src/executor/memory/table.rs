@@ -52,9 +52,14 @@ impl<T> Table<T> {
         self.buckets.get(bucket)?.get()?.get(place)?.get()
     }
 
+    /// How many items there are, with those that are still being added.
+    pub(in crate::executor) fn len(&self) -> u32 {
+        self.len.load(Ordering::Acquire)
+    }
+
     /// The items so far, in order; `None` for one that is still being added.
     pub(in crate::executor) fn iter(&self) -> impl Iterator<Item = Option<&T>> {
-        (0..self.len.load(Ordering::Acquire)).map(|number| self.get(number))
+        (0..self.len()).map(|number| self.get(number))
     }
 }
 

@@ -19,20 +19,21 @@ use smallvec::SmallVec;
 
 pub(super) use self::status::Head;
 use self::{cursor::Cursor, head::HeadLock, idle::Idle, status::Statuses};
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, CachePadded, Ordering};
 
 /// What can be halted: runs that are under way ask, sleepers are woken.
 #[derive(Debug)]
 pub(super) struct Halt {
-    is_set: AtomicBool,
-    idle: Idle,
+    /// Asked by every call of a transaction.
+    is_set: CachePadded<AtomicBool>,
+    idle: CachePadded<Idle>,
 }
 
 impl Halt {
     pub(super) fn new() -> Self {
         Self {
-            is_set: AtomicBool::new(false),
-            idle: Idle::default(),
+            is_set: CachePadded::new(AtomicBool::new(false)),
+            idle: CachePadded::default(),
         }
     }
 
@@ -52,11 +53,11 @@ impl Halt {
 /// or because the block, or this part of it, ends earlier. Nobody counts who is still active.
 #[derive(Debug)]
 pub(super) struct Schedule<R> {
-    cursor: Cursor,
+    cursor: CachePadded<Cursor>,
     statuses: Statuses<R>,
-    head: HeadLock,
+    head: CachePadded<HeadLock>,
     /// Everything below this is committed.
-    committed: AtomicU32,
+    committed: CachePadded<AtomicU32>,
     /// How far ahead of that transactions may run.
     window: AtomicU32,
     /// The index after the last.
@@ -66,10 +67,10 @@ pub(super) struct Schedule<R> {
 impl<R> Schedule<R> {
     pub(super) fn new(first: u32, end: u32, window: u32) -> Self {
         Self {
-            cursor: Cursor::new(first),
+            cursor: CachePadded::new(Cursor::new(first)),
             statuses: Statuses::new(first, end.saturating_sub(first) as usize),
-            head: HeadLock::new(),
-            committed: AtomicU32::new(first),
+            head: CachePadded::new(HeadLock::new()),
+            committed: CachePadded::new(AtomicU32::new(first)),
             window: AtomicU32::new(window),
             end,
         }

@@ -1,0 +1,139 @@
+//! [`Shares`]: work in numbered shares, done by whoever has nothing else to do, for one who waits for all.
+
+use super::run::without_panic;
+use crate::sync::{Condvar, Mutex};
+
+#[derive(Debug)]
+pub(super) struct Shares<R> {
+    state: Mutex<State<R>>,
+    done: Condvar,
+}
+
+#[derive(Debug)]
+struct State<R> {
+    /// The next share that nobody has taken.
+    next: usize,
+    /// Those that were taken and are not done yet.
+    under_way: usize,
+    /// What came of each; nothing where the work panicked.
+    results: Vec<Option<R>>,
+}
+
+impl<R> Default for Shares<R> {
+    /// Without any.
+    fn default() -> Self {
+        let state = State {
+            next: 0,
+            under_way: 0,
+            results: Vec::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            done: Condvar::default(),
+        }
+    }
+}
+
+impl<R> Shares<R> {
+    /// There are so many. Once.
+    pub(super) fn open(&self, count: usize) {
+        self.state.lock().results.resize_with(count, || None);
+    }
+
+    /// Does shares until all are taken.
+    pub(super) fn take_part(&self, work: impl Fn(usize) -> R) {
+        loop {
+            let mut state = self.state.lock();
+            let share = state.next;
+            if share >= state.results.len() {
+                return;
+            }
+            state.next += 1;
+            state.under_way += 1;
+            drop(state);
+            let result = without_panic(|| work(share));
+            let mut state = self.state.lock();
+            if let Some(place) = state.results.get_mut(share) {
+                *place = result;
+            }
+            state.under_way -= 1;
+            if state.under_way == 0 {
+                self.done.notify_all();
+            }
+        }
+    }
+
+    /// Takes part, and waits for those under way. The results in order.
+    pub(super) fn finish(&self, work: impl Fn(usize) -> R) -> Vec<Option<R>> {
+        self.take_part(work);
+        let mut state = self.state.lock();
+        while state.under_way > 0 {
+            state = self.done.wait(state);
+        }
+        std::mem::take(&mut state.results)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_stand_in_order_and_a_panic_leaves_none() {
+        let shares = Shares::default();
+        assert!(
+            shares.finish(|share| share).is_empty(),
+            "nothing was opened"
+        );
+        shares.open(3);
+        let results = shares.finish(|share| {
+            assert_ne!(share, 1);
+            share
+        });
+        assert_eq!(results, [Some(0), None, Some(2)]);
+        shares.take_part(|_| unreachable!("all are taken"));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    /// One opens three shares while another leaves by way of them, and asks for what came of them.
+    fn shared_out(finish: fn(&Shares<usize>) -> Vec<Option<usize>>) {
+        let shares = Arc::new(Shares::default());
+        let helper = {
+            let shares = Arc::clone(&shares);
+            thread::spawn(move || shares.take_part(|share| share))
+        };
+        shares.open(3);
+        assert_eq!(finish(&shares), [Some(0), Some(1), Some(2)]);
+        helper.join().unwrap();
+    }
+
+    #[test]
+    fn loom_every_share_is_done_before_the_results_are_taken() {
+        loom::model(|| shared_out(|shares| shares.finish(|share| share)));
+    }
+
+    #[test]
+    fn loom_control_results_that_are_not_waited_for_are_missing() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            loom::model(|| {
+                shared_out(|shares| {
+                    shares.take_part(|share| share);
+                    std::mem::take(&mut shares.state.lock().results)
+                });
+            });
+        }));
+        assert!(
+            outcome.is_err(),
+            "the model does not see that one is missing"
+        );
+    }
+}
