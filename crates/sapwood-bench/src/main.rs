@@ -3,7 +3,8 @@
 //! A figure is a ratio: our work and a peer's on the same data with the same options, in
 //! alternating rounds, so that what else the machine does falls on both. Every row checks at its
 //! end that what was read or written is what should have been; a row that fails is written with
-//! `"checked": false`, and the process ends with 1.
+//! `"checked": false`, and the process ends with 1. A row without a peer has its own figure and that
+//! check, and no ratio.
 //!
 //! | module | owns |
 //! |---|---|

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::rounds::{Outcome, median};
 
+/// What stands in the place of a peer's name where there is none.
+const NO_PEER: &str = "-";
+
 /// What a row is, before it is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowSpec {
@@ -17,7 +20,27 @@ pub(crate) struct RowSpec {
     pub(crate) goal: f64,
 }
 
-/// A measured row. The ratio is always better the higher it is.
+impl RowSpec {
+    /// A row without a peer: a figure, its spread and its check, and nothing that it must reach.
+    pub(crate) const fn alone(id: &'static str, name: &'static str, unit: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            peer: NO_PEER,
+            unit,
+            floor: f64::NAN,
+            goal: f64::NAN,
+        }
+    }
+
+    fn has_peer(&self) -> bool {
+        self.peer != NO_PEER
+    }
+}
+
+/// A measured row. The ratio is always better the higher it is. Where there is no peer, `low` and
+/// `high` are of the figure itself, and `peer_value`, `ratio`, `floor` and `goal` are not numbers:
+/// `null` in the summary.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     pub(crate) id: &'static str,
@@ -48,7 +71,11 @@ impl Figure {
             ours: outcome.ours,
             peer: spec.peer,
             peer_value: outcome.peer,
-            ratio: median(ratios),
+            ratio: if spec.has_peer() {
+                median(ratios)
+            } else {
+                f64::NAN
+            },
             low: ratios.first().copied().unwrap_or(f64::NAN),
             high: ratios.last().copied().unwrap_or(f64::NAN),
             unit: spec.unit,
@@ -60,15 +87,24 @@ impl Figure {
         }
     }
 
+    /// Whether there was anything to compare with.
+    pub(crate) fn has_peer(&self) -> bool {
+        self.peer != NO_PEER
+    }
+
     /// The figure in one line.
     pub(crate) fn line(&self) -> String {
-        format!(
-            "{:<18} {:>6.2} ({:.2} to {:.2}){}",
-            self.id,
-            self.ratio,
-            self.low,
-            self.high,
-            if self.checked { "" } else { "  CHECK FAILED" }
-        )
+        let failed = if self.checked { "" } else { "  CHECK FAILED" };
+        if self.has_peer() {
+            format!(
+                "{:<18} {:>6.2} ({:.2} to {:.2}){failed}",
+                self.id, self.ratio, self.low, self.high,
+            )
+        } else {
+            format!(
+                "{:<18} {:>6.0} {} ({:.0} to {:.0}){failed}",
+                self.id, self.ours, self.unit, self.low, self.high,
+            )
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! How a figure is made: two sides of the same work in alternating rounds.
+//! How a figure is made: two sides of the same work in alternating rounds, or one side by itself
+//! where there is nothing fair to compare it with.
 
 mod bench;
 mod clock;
@@ -12,7 +13,7 @@ pub(crate) use bench::Bench;
 pub(crate) use clock::{Clock, Sample};
 pub(crate) use counts::{Counts, count_reads};
 pub(crate) use figure::{Figure, RowSpec};
-pub(crate) use rounds::{Work, against, alternate, rate};
+pub(crate) use rounds::{Work, against, alone, alternate, rate};
 pub(crate) use threads::on_threads;
 
 /// The results of a row: its figure, and counts where they were taken.

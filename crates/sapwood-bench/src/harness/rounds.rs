@@ -107,6 +107,12 @@ pub(crate) fn against(
     })
 }
 
+/// Runs one side by itself, against nothing: its rates stand in the place of the ratios.
+pub(crate) fn alone(bench: &Bench, work: Work, ours: Side<'_>) -> Result<Outcome> {
+    let value = |sample: &Sample| rate(*sample);
+    against(bench, work, f64::NAN, value, |rate| rate, ours)
+}
+
 /// Work that fills a round, which also warms up caches and branch predictors.
 fn amount(bench: &Bench, work: Work, side: Side<'_>) -> Result<u64> {
     let mut tried = match work {

@@ -21,8 +21,9 @@ pub(crate) fn write(
     text.push('\n');
     fs::write(&summary, text).with_context(|| format!("{}", summary.display()))?;
     table::print(figures, counts, remarks)?;
-    if figures.is_empty() {
+    let compared: Vec<_> = figures.iter().filter(|figure| figure.has_peer()).collect();
+    if compared.is_empty() {
         return Ok(());
     }
-    picture::draw(&out.join("ratios.svg"), figures)
+    picture::draw(&out.join("ratios.svg"), &compared)
 }

@@ -19,7 +19,7 @@ const SPREAD: RGBColor = RGBColor(40, 40, 40);
 const FLOOR: RGBColor = RGBColor(190, 40, 40);
 const GOAL: RGBColor = RGBColor(40, 80, 190);
 
-pub(super) fn draw(path: &Path, figures: &[Figure]) -> Result<()> {
+pub(super) fn draw(path: &Path, figures: &[&Figure]) -> Result<()> {
     let rows = i32::try_from(figures.len())?;
     let height = u32::try_from(rows)? * ROW_HEIGHT + MARGIN;
     let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
@@ -29,7 +29,7 @@ pub(super) fn draw(path: &Path, figures: &[Figure]) -> Result<()> {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type DrawError = Box<dyn std::error::Error>;
 
-fn plot(area: &Area<'_>, figures: &[Figure], rows: i32) -> Result<(), DrawError> {
+fn plot(area: &Area<'_>, figures: &[&Figure], rows: i32) -> Result<(), DrawError> {
     area.fill(&WHITE)?;
     let shown = figures
         .iter()

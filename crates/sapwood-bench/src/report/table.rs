@@ -40,6 +40,8 @@ fn of_figures(figures: &[Figure]) -> Table {
     for figure in figures {
         let verdict = if !figure.checked {
             "WRONG"
+        } else if !figure.has_peer() {
+            "holds"
         } else if figure.ratio >= figure.goal {
             "goal"
         } else if figure.ratio >= figure.floor {
@@ -47,21 +49,35 @@ fn of_figures(figures: &[Figure]) -> Table {
         } else {
             "below"
         };
+        let [peer_value, ratio, low, high, floor, goal] = if figure.has_peer() {
+            [
+                value(figure.peer_value),
+                format!("{:.2}", figure.ratio),
+                format!("{:.2}", figure.low),
+                format!("{:.2}", figure.high),
+                figure.floor.to_string(),
+                figure.goal.to_string(),
+            ]
+        } else {
+            let none = || "-".to_owned();
+            let (low, high) = (value(figure.low), value(figure.high));
+            [none(), none(), low, high, none(), none()]
+        };
         table.add_row([
             figure.id.to_owned(),
             figure.name.to_owned(),
             figure.unit.to_owned(),
             value(figure.ours),
             figure.peer.to_owned(),
-            value(figure.peer_value),
-            format!("{:.2}", figure.ratio),
-            format!("{:.2}", figure.low),
-            format!("{:.2}", figure.high),
+            peer_value,
+            ratio,
+            low,
+            high,
             figure
                 .cpu_ratio
                 .map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-            figure.floor.to_string(),
-            figure.goal.to_string(),
+            floor,
+            goal,
             verdict.to_owned(),
         ]);
     }

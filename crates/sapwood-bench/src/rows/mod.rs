@@ -11,6 +11,7 @@
 //! | [`blocks`] | P10, P11, P12: blocks of payments, executed in parallel |
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
+//! | [`shapes`] | P16: the shapes of load that others publish figures of; no peer, the invariant counts |
 
 mod batch_insert;
 mod batch_update;
@@ -20,6 +21,7 @@ mod layout;
 mod past_get;
 mod reading;
 mod scan;
+mod shapes;
 mod targets;
 mod transactions;
 mod writing;
@@ -50,7 +52,7 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 20] = [
+const ALONE: [(RowSpec, Alone); 24] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
     (transactions::OTDB, transactions::otdb),
@@ -71,6 +73,10 @@ const ALONE: [(RowSpec, Alone); 20] = [
     (targets::BATCH_WRITE, targets::batch_write),
     (targets::SCAN, targets::scan),
     (targets::P99, targets::p99),
+    (shapes::W16, shapes::w16),
+    (shapes::W17_TXN, shapes::w17_txn),
+    (shapes::W17_BLOCK, shapes::w17_block),
+    (shapes::W17_HOT, shapes::w17_hot),
 ];
 
 /// The ids of all rows.

@@ -1,0 +1,74 @@
+//! P16: some of the shapes of load that `SuperVM`, a parallel virtual machine, publishes figures of, in
+//! memory as there. W1 and so on are names that the shapes have here.
+//!
+//! What is counted is goodput: transactions that were committed with the right outcome. Where one loses
+//! against another it is tried again until it commits, and the tries that failed are told beside the
+//! figure. After every run the store is looked at, version by version; what must hold, the modules say. A
+//! row is right only if that held for all runs.
+//!
+//! There is no peer and no ratio. The published figures are given as remarks: they were made on other
+//! machines, and some count attempts. Threads are as many as there; what ran there on a pool with a thread
+//! for each core runs with two here. Keys are made before the clock starts.
+//!
+//! | shape | there | here |
+//! |---|---|---|
+//! | W16 | increments of 5 counters, not tried again | transactions, tried again |
+//! | W17 | increments and reads, through a batch scheduler | transactions; or one block |
+
+mod counters;
+mod number;
+mod runs;
+
+use anyhow::Result;
+
+use self::runs::{measure, measure_block};
+use crate::harness::{Bench, Measured, RowSpec};
+
+const UNIT: &str = "txn/s";
+
+pub(super) const W16: RowSpec =
+    RowSpec::alone("P16.w16", "W16: increments of 5 keys, 16 threads", UNIT);
+pub(super) const W17_TXN: RowSpec = RowSpec::alone(
+    "P16.w17.txn",
+    "W17: 100 keys, 30% increments, 70% reads, transactions, 8 threads",
+    UNIT,
+);
+pub(super) const W17_BLOCK: RowSpec = RowSpec::alone(
+    "P16.w17.block",
+    "W17: the same 16,000 as one block, 2 workers",
+    UNIT,
+);
+pub(super) const W17_HOT: RowSpec = RowSpec::alone(
+    "P16.w17.hot",
+    "W17: 8,000 increments of 5 keys, one block, 2 workers",
+    UNIT,
+);
+
+pub(super) fn w16(bench: &Bench) -> Result<Measured> {
+    let load = counters::Load::new(5, 16, 500, 10);
+    let published = "published: 68,342 txn/s on an i7-9750H, another machine; not tried again";
+    measure(bench, W16, published, || load.in_transactions())
+}
+
+pub(super) fn w17_txn(bench: &Bench) -> Result<Measured> {
+    let load = counters::Load::new(100, 8, 2_000, 3);
+    measure(bench, W17_TXN, W17_ALL, || load.in_transactions())
+}
+
+pub(super) fn w17_block(bench: &Bench) -> Result<Measured> {
+    let load = counters::Load::new(100, 8, 2_000, 3);
+    measure_block(bench, W17_BLOCK, W17_ALL, |executor| {
+        load.in_a_block(executor)
+    })
+}
+
+pub(super) fn w17_hot(bench: &Bench) -> Result<Measured> {
+    let load = counters::Load::new(5, 16, 500, 10);
+    let published = "no figure is published of it";
+    measure_block(bench, W17_HOT, published, |executor| {
+        load.in_a_block(executor)
+    })
+}
+
+const W17_ALL: &str =
+    "published: 177K txn/s, and 38K to 40K with a lock around commits, another machine";
