@@ -12,12 +12,14 @@
 //!
 //! | shape | there | here |
 //! |---|---|---|
+//! | W3 | transfers, through a batch scheduler | one block through the executor; or transactions |
 //! | W16 | increments of 5 counters, not tried again | transactions, tried again |
 //! | W17 | increments and reads, through a batch scheduler | transactions; or one block |
 
 mod counters;
 mod number;
 mod runs;
+mod transfers;
 
 use anyhow::Result;
 
@@ -25,7 +27,39 @@ use self::runs::{measure, measure_block};
 use crate::harness::{Bench, Measured, RowSpec};
 
 const UNIT: &str = "txn/s";
+/// What stands there for a thread of each core.
+const CORES: usize = 2;
 
+pub(super) const W3_BLOCK_50: RowSpec = RowSpec::alone(
+    "P16.w3.block50",
+    "W3: 10,000 transfers, 50 accounts, one block, 2 workers",
+    UNIT,
+);
+pub(super) const W3_BLOCK_20: RowSpec = RowSpec::alone(
+    "P16.w3.block20",
+    "W3: 1,000 transfers, 20 accounts, one block, 2 workers",
+    UNIT,
+);
+pub(super) const W3_BLOCK_5: RowSpec = RowSpec::alone(
+    "P16.w3.block5",
+    "W3: 10,000 transfers, 5 accounts, one block, 2 workers",
+    UNIT,
+);
+pub(super) const W3_TXN_50: RowSpec = RowSpec::alone(
+    "P16.w3.txn50",
+    "W3: 10,000 transfers, 50 accounts, transactions, 2 threads",
+    UNIT,
+);
+pub(super) const W3_TXN_20: RowSpec = RowSpec::alone(
+    "P16.w3.txn20",
+    "W3: 1,000 transfers, 20 accounts, transactions, 2 threads",
+    UNIT,
+);
+pub(super) const W3_TXN_5: RowSpec = RowSpec::alone(
+    "P16.w3.txn5",
+    "W3: 10,000 transfers, 5 accounts, transactions, 2 threads",
+    UNIT,
+);
 pub(super) const W16: RowSpec =
     RowSpec::alone("P16.w16", "W16: increments of 5 keys, 16 threads", UNIT);
 pub(super) const W17_TXN: RowSpec = RowSpec::alone(
@@ -43,6 +77,33 @@ pub(super) const W17_HOT: RowSpec = RowSpec::alone(
     "W17: 8,000 increments of 5 keys, one block, 2 workers",
     UNIT,
 );
+
+pub(super) fn w3_block_50(bench: &Bench) -> Result<Measured> {
+    transfers_in_a_block(bench, W3_BLOCK_50, 10_000, 50, W3_50)
+}
+
+pub(super) fn w3_block_20(bench: &Bench) -> Result<Measured> {
+    transfers_in_a_block(bench, W3_BLOCK_20, 1_000, 20, W3_20)
+}
+
+pub(super) fn w3_block_5(bench: &Bench) -> Result<Measured> {
+    transfers_in_a_block(bench, W3_BLOCK_5, 10_000, 5, W3_5)
+}
+
+pub(super) fn w3_txn_50(bench: &Bench) -> Result<Measured> {
+    let load = transfers::Load::new(10_000, 50);
+    measure(bench, W3_TXN_50, W3_50, || load.in_transactions(CORES))
+}
+
+pub(super) fn w3_txn_20(bench: &Bench) -> Result<Measured> {
+    let load = transfers::Load::new(1_000, 20);
+    measure(bench, W3_TXN_20, W3_20, || load.in_transactions(CORES))
+}
+
+pub(super) fn w3_txn_5(bench: &Bench) -> Result<Measured> {
+    let load = transfers::Load::new(10_000, 5);
+    measure(bench, W3_TXN_5, W3_5, || load.in_transactions(CORES))
+}
 
 pub(super) fn w16(bench: &Bench) -> Result<Measured> {
     let load = counters::Load::new(5, 16, 500, 10);
@@ -70,5 +131,19 @@ pub(super) fn w17_hot(bench: &Bench) -> Result<Measured> {
     })
 }
 
+const W3_50: &str = "published: 186,993 txn/s, another machine; 99.97% of the transfers";
+const W3_20: &str = "published: 124,019 txn/s, another machine";
+const W3_5: &str = "published: 85,348 txn/s, another machine; 99.90% of the transfers";
 const W17_ALL: &str =
     "published: 177K txn/s, and 38K to 40K with a lock around commits, another machine";
+
+fn transfers_in_a_block(
+    bench: &Bench,
+    row: RowSpec,
+    transfers: usize,
+    accounts: u32,
+    published: &str,
+) -> Result<Measured> {
+    let load = transfers::Load::new(transfers, accounts);
+    measure_block(bench, row, published, |executor| load.in_a_block(executor))
+}
