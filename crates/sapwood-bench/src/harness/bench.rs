@@ -26,6 +26,8 @@ pub(crate) struct Size {
     pub(crate) batches: u32,
     /// Transactions that each side commits in a round.
     pub(crate) transactions: u32,
+    /// Blind writes of one key in a run of the shape that has the most of them.
+    pub(crate) blind_writes: u64,
 }
 
 impl Size {
@@ -35,6 +37,7 @@ impl Size {
         round: Duration::from_millis(600),
         batches: 400,
         transactions: 60_000,
+        blind_writes: 1_000_000,
     };
     const QUICK: Self = Self {
         keys: 100_000,
@@ -42,6 +45,7 @@ impl Size {
         round: Duration::from_millis(250),
         batches: 150,
         transactions: 20_000,
+        blind_writes: 100_000,
     };
 }
 

@@ -52,7 +52,7 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 30] = [
+const ALONE: [(RowSpec, Alone); 36] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
     (transactions::OTDB, transactions::otdb),
@@ -73,12 +73,18 @@ const ALONE: [(RowSpec, Alone); 30] = [
     (targets::BATCH_WRITE, targets::batch_write),
     (targets::SCAN, targets::scan),
     (targets::P99, targets::p99),
+    (shapes::W1, shapes::w1),
     (shapes::W3_BLOCK_50, shapes::w3_block_50),
     (shapes::W3_BLOCK_20, shapes::w3_block_20),
     (shapes::W3_BLOCK_5, shapes::w3_block_5),
     (shapes::W3_TXN_50, shapes::w3_txn_50),
     (shapes::W3_TXN_20, shapes::w3_txn_20),
     (shapes::W3_TXN_5, shapes::w3_txn_5),
+    (shapes::W4_SINGLE, shapes::w4_single),
+    (shapes::W4_THREADS, shapes::w4_threads),
+    (shapes::W4_BATCH, shapes::w4_batch),
+    (shapes::W7, shapes::w7),
+    (shapes::W15, shapes::w15),
     (shapes::W16, shapes::w16),
     (shapes::W17_TXN, shapes::w17_txn),
     (shapes::W17_BLOCK, shapes::w17_block),
