@@ -12,7 +12,8 @@ use crate::{
     snapshot::Snapshot,
     storage::{
         Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, KeyspaceSize,
-        MemoryStorage, Pin, PinOptions, PruneReport, Stats, Status, Storage, Value, store::Store,
+        MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, Stats, Status, Storage, Value,
+        store::Store,
     },
     sync::Arc,
     timestamp::Timestamp,
@@ -422,6 +423,77 @@ impl Engine {
         mut progress: impl FnMut(f64, &str),
     ) -> Result<PruneReport> {
         self.store.prune_before(before, &mut progress)
+    }
+
+    /// Makes the state what it was at a timestamp, for good: a chain has abandoned its last blocks, say. The next
+    /// commit may take the timestamp after it, and an [epoch](Self::epoch) begins. Snapshots, iterators and
+    /// transactions above it fail from now on with [`TooOld`](crate::ErrorKind::TooOld); those at or below it go
+    /// on. It waits for commits and blocks under way; commits and reads wait for it, for about as long as it takes
+    /// to write what has changed since.
+    ///
+    /// It is durable when this returns. Once it has begun, a crash does not undo it: it is finished when the store
+    /// is opened again. To the newest timestamp there is nothing to do, and no epoch begins.
+    ///
+    /// # Errors
+    /// [`NotYet`](crate::ErrorKind::NotYet) above the visible timestamp,
+    /// [`Pruned`](crate::ErrorKind::Pruned) below the floor, also where a pin holds it;
+    /// [`Invalid`](crate::ErrorKind::Invalid) where a pin holds a timestamp above it, and where this thread has the
+    /// turn to commit: in the last attempt of a transaction, or between blocks; [`Corrupt`](crate::ErrorKind::Corrupt) where what is needed is lost. Then nothing was changed.
+    /// [`Io`](crate::ErrorKind::Io) where the backend fails half-way: nothing can be read or written until the
+    /// store is opened again.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, ReadView, Timestamp};
+    ///
+    /// let engine = Engine::in_memory();
+    /// engine.set(b"block", b"41a")?;
+    /// let last_common = engine.set(b"block", b"42a")?;
+    /// engine.set(b"block", b"43a")?;
+    /// let report = engine.rollback_to(last_common)?;
+    /// assert_eq!((report.visible, report.epoch), (last_common, 1));
+    /// assert_eq!(engine.get(b"block")?.as_deref(), Some(&b"42a"[..]));
+    /// assert_eq!(engine.set(b"block", b"43b")?, Timestamp::new(3));
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn rollback_to(&self, target: Timestamp) -> Result<RollbackReport> {
+        self.store.rollback_to(target)
+    }
+
+    /// How often the store was rolled back, since it was made. What is kept outside of the store and names a
+    /// timestamp should name the epoch too: see [`check_position`](Self::check_position). Ask for the epoch first and
+    /// read then: after a rollback in between the position is refused for nothing, and never believed wrongly.
+    pub fn epoch(&self) -> u64 {
+        self.store.clock.epoch()
+    }
+
+    /// Whether what was seen at a timestamp, in an epoch, is still what can be seen there: no later rollback went
+    /// below it.
+    ///
+    /// # Errors
+    /// [`TooOld`](crate::ErrorKind::TooOld) where a rollback has abandoned it;
+    /// [`NotYet`](crate::ErrorKind::NotYet) above the visible timestamp;
+    /// [`Invalid`](crate::ErrorKind::Invalid) for an epoch that has not begun; [`Io`](crate::ErrorKind::Io) after a
+    /// rollback that has failed half-way.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, Timestamp};
+    ///
+    /// let engine = Engine::in_memory();
+    /// for block in [b"1", b"2", b"3"] {
+    ///     engine.set(b"block", block)?;
+    /// }
+    /// let epoch = engine.epoch();
+    /// engine.rollback_to(Timestamp::new(2))?;
+    /// engine.set(b"block", b"another 3")?;
+    /// assert!(engine.check_position(Timestamp::new(2), epoch).is_ok());
+    /// assert!(engine.check_position(Timestamp::new(3), epoch).is_err());
+    /// assert!(engine.check_position(Timestamp::new(3), engine.epoch()).is_ok());
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn check_position(&self, at: Timestamp, epoch: u64) -> Result<()> {
+        self.store.check_position(at, epoch)
     }
 
     /// Counts what the store holds. Reads all of it.

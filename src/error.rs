@@ -35,8 +35,8 @@ pub enum ErrorKind {
         /// The newest timestamp that can be read.
         visible: Timestamp,
     },
-    /// A reader past the age limit, or a transaction that can no longer be checked. Begun anew, it may
-    /// succeed.
+    /// A reader past the age limit, a transaction that can no longer be checked, or either of them at a
+    /// timestamp that was rolled back. Begun anew, it may succeed.
     TooOld,
     /// A key, a value or a batch over its limit (see [`limits`](crate::limits)).
     TooLarge,
@@ -193,6 +193,19 @@ impl Error {
             ErrorKind::Io,
             "an earlier write failed and its outcome is unknown; close the store and open it again to \
              go on writing",
+        )
+    }
+
+    pub(crate) fn rolled_back(what: &str, at: Timestamp, target: Timestamp) -> Self {
+        Self::too_old(format!(
+            "{what} {at} is of a past that is no more: the store was rolled back to {target}; begin anew"
+        ))
+    }
+
+    pub(crate) fn rollback_failed() -> Self {
+        Self::new(
+            ErrorKind::Io,
+            "a rollback failed half-way; close the store and open it again to finish it",
         )
     }
 

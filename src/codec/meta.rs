@@ -6,6 +6,7 @@
 //! | `merged` | the newest commit whose versions lie in `current` and `history`: 8 bytes |
 //! | `trimmed` | the newest commit whose record holds no values any more: 8 bytes |
 //! | `floor` | the prune floor: 8 bytes |
+//! | `rollback/` and an epoch: 8 bytes | what the rollback that began it went back to: 8 bytes, then whether it has ended: 1 byte |
 //! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
 //!
 //! DO NOT CHANGE these names and numbers: they are part of the format on disk.
@@ -25,6 +26,48 @@ pub const TRIMMED: &[u8] = b"trimmed";
 pub const FLOOR: &[u8] = b"floor";
 /// What the names of pins begin with.
 pub const PIN_PREFIX: &[u8] = b"pin/";
+/// What the names of rollbacks begin with.
+pub const ROLLBACK_PREFIX: &[u8] = b"rollback/";
+
+/// The name under which the rollback is kept that began an epoch.
+pub fn rollback_key(epoch: u64) -> Vec<u8> {
+    [ROLLBACK_PREFIX, &epoch.to_be_bytes()].concat()
+}
+
+/// Reads the name of a rollback: the epoch that it began.
+///
+/// # Errors
+/// Where it is not one.
+pub fn decode_rollback_key(name: &[u8]) -> Result<u64, DecodeError> {
+    let epoch = name.strip_prefix(ROLLBACK_PREFIX).and_then(take_u64);
+    match epoch {
+        Some((epoch, [])) => Ok(epoch),
+        _ => Err(DecodeError("the epoch of the rollback is not 8 bytes long")),
+    }
+}
+
+/// Encodes a rollback: its target, and whether it has ended.
+pub fn encode_rollback(target: Timestamp, has_ended: bool) -> [u8; 9] {
+    let mut value = [u8::from(has_ended); 9];
+    let (head, _) = value.split_at_mut(8);
+    head.copy_from_slice(&target.get().to_be_bytes());
+    value
+}
+
+/// Reads a rollback.
+///
+/// # Errors
+/// Where the value is not 9 bytes long, or one of them cannot be right.
+pub fn decode_rollback(value: &[u8]) -> Result<(Timestamp, bool), DecodeError> {
+    match take_u64(value) {
+        Some((number, [ended @ (0 | 1)])) if number <= Timestamp::MAX.get() => {
+            Ok((Timestamp::new(number), *ended == 1))
+        }
+        _ => Err(DecodeError(
+            "the rollback is not 9 bytes long, or cannot be right",
+        )),
+    }
+}
 
 /// The name under which a pin is kept.
 pub fn pin_key(name: &str) -> Vec<u8> {

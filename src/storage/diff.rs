@@ -64,6 +64,10 @@ impl Store {
                 "a difference goes from the older state to the newer; {old} is after {new}"
             )));
         }
+        self.in_one_epoch(|| self.diff_once(old, new))
+    }
+
+    fn diff_once(self: &Arc<Self>, old: Timestamp, new: Timestamp) -> Result<Diff> {
         let (old, new) = (Arc::new(self.admit(old)?), Arc::new(self.admit(new)?));
         let changed = if old.at() < self.floor() {
             None

@@ -16,6 +16,10 @@
 //! floor; a reader asks [`Guard::check`] after each read. So whatever such a read found missing, it
 //! is refused, and a forgotten snapshot does not hold back pruning for ever.
 //!
+//! **Rollback.** A rollback marks the guards above its target, after the visible timestamp has moved
+//! down; a reader registers first and looks at the visible timestamp second. So a guard above the target is
+//! marked, or is not given. What [`Guard::check`] is asked after each read, it says for both.
+//!
 //! The registry is cut into shards, so that readers on different threads seldom meet.
 
 use std::{
@@ -26,7 +30,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, thread},
+    sync::{Arc, AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, thread},
     timestamp::Timestamp,
 };
 
@@ -52,9 +56,14 @@ struct Held {
     /// For people and for the age limit; the model checkers have no time.
     since: Option<Instant>,
     let_go: AtomicBool,
-    /// Whether a read was refused for its age.
+    /// What the store was rolled back to, below this; [`NOT_ROLLED_BACK`] where it was not.
+    rolled_back_to: AtomicU64,
+    /// Whether a read was refused, for its age or after a rollback.
     was_refused: AtomicBool,
 }
+
+/// No store is rolled back to this.
+const NOT_ROLLED_BACK: u64 = u64::MAX;
 
 /// One registered read. What its timestamp sees is kept until it is dropped.
 #[derive(Debug)]
@@ -83,6 +92,7 @@ impl Guards {
         let held = Arc::new(Held {
             since: now(),
             let_go: AtomicBool::new(false),
+            rolled_back_to: AtomicU64::new(NOT_ROLLED_BACK),
             was_refused: AtomicBool::new(false),
         });
         let mut id = 0;
@@ -159,6 +169,17 @@ impl Guards {
         }
     }
 
+    /// Lets go of the guards above the target of a rollback: their next read is refused.
+    pub(crate) fn let_go_above(&self, target: Timestamp) {
+        let Some(above) = target.next() else { return };
+        for shard in &self.shards {
+            let rolled_back = shard.lock().held.split_off(&(above, 0));
+            for held in rolled_back.values() {
+                held.rolled_back_to.store(target.get(), Ordering::SeqCst);
+            }
+        }
+    }
+
     fn release(&self, shard: usize, at: Timestamp, id: u64) {
         if let Some(shard) = self.shards.get(shard) {
             shard.lock().held.remove(&(at, id));
@@ -184,8 +205,9 @@ impl Guard {
     /// To be asked after each read, before its answer is believed.
     ///
     /// # Errors
-    /// `TooOld` past the age limit.
+    /// `TooOld` past the age limit, or where the store was rolled back below it.
     pub(crate) fn check(&self) -> Result<()> {
+        self.check_epoch()?;
         match self.guards.max_age {
             Some(max_age) if self.held.age() > max_age => Err(self.refuse()),
             _ => self.check_held(),
@@ -194,10 +216,22 @@ impl Guard {
 
     /// The same for work of the store's own, which may take longer than the limit where nobody prunes.
     pub(crate) fn check_held(&self) -> Result<()> {
+        self.check_epoch()?;
         if self.guards.max_age.is_some() && self.held.let_go.load(Ordering::SeqCst) {
             return Err(self.refuse());
         }
         Ok(())
+    }
+
+    /// The same for what the age limit does not concern.
+    pub(crate) fn check_epoch(&self) -> Result<()> {
+        let target = self.held.rolled_back_to.load(Ordering::SeqCst);
+        if target == NOT_ROLLED_BACK {
+            return Ok(());
+        }
+        self.held.was_refused.store(true, Ordering::SeqCst);
+        let target = Timestamp::new(target);
+        Err(Error::rolled_back("the snapshot at", self.at, target))
     }
 
     fn refuse(&self) -> Error {
@@ -210,7 +244,7 @@ impl Guard {
         ))
     }
 
-    /// Whether a read was refused for its age.
+    /// Whether a read was refused, for its age or after a rollback.
     pub(crate) fn was_refused(&self) -> bool {
         self.held.was_refused.load(Ordering::SeqCst)
     }

@@ -8,6 +8,7 @@ use super::{
     key_range::KeyRange,
     pins::{Pin, PinOptions},
     prune::PruneReport,
+    rollback::RollbackReport,
     store::{Store, StoreOptions},
 };
 use crate::{
@@ -269,6 +270,19 @@ pub trait Storage: Handle {
     /// See [`Storage`].
     fn prune_before(&self, before: Timestamp) -> Result<PruneReport> {
         self.store().0.prune_before(before, &mut |_, _| {})
+    }
+
+    /// Makes the state what it was at a timestamp, for good. The next commit may take the timestamp after it.
+    ///
+    /// # Errors
+    /// As [`Engine::rollback_to`](crate::Engine::rollback_to).
+    fn rollback_to(&self, target: Timestamp) -> Result<RollbackReport> {
+        self.store().0.rollback_to(target)
+    }
+
+    /// How often the store was rolled back.
+    fn epoch(&self) -> u64 {
+        self.store().0.clock.epoch()
     }
 
     /// The newest timestamp that can be read.

@@ -98,6 +98,12 @@ impl Store {
         range: &impl RangeBounds<Timestamp>,
     ) -> Result<History> {
         check_key(user_key)?;
+        let window = Window::new(range);
+        // Its views are opened here; a rollback afterwards does not show in them.
+        self.in_one_epoch(|| self.list_versions(user_key, window))
+    }
+
+    fn list_versions(self: &Arc<Self>, user_key: &[u8], window: Window) -> Result<History> {
         let guard = self.admit_latest()?;
         let encoded = key::encode(user_key);
         // Recent versions, then `current`, then `history`: what moves in between is met in the next.
@@ -122,9 +128,8 @@ impl Store {
         let floor = self.floor();
         let pins: Vec<_> = self.pins.read().timestamps().collect();
         let rule = PruneRule::new(floor, pins.into_iter().chain([guard.at()]));
-        let (store, window) = (Arc::clone(self), Window::new(range));
         Ok(History {
-            store,
+            store: Arc::clone(self),
             guard,
             encoded,
             window,

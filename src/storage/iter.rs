@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{
+    clock::Era,
     guards::Guard,
     key_range::KeyRange,
     store::Store,
@@ -52,6 +53,8 @@ struct Open {
     store: Arc<Store>,
     guard: Arc<Guard>,
     range: KeyRange,
+    /// In which the walks were opened.
+    era: Option<Era>,
     front: Option<Walk>,
     back: Option<Walk>,
     /// The last keys given out at each end: the two ends must not pass each other.
@@ -69,6 +72,7 @@ impl Iter {
             store: Arc::clone(store),
             guard,
             range,
+            era: None,
             front: None,
             back: None,
             first: None,
@@ -117,23 +121,16 @@ impl Iter {
 impl Open {
     fn step(&mut self, direction: Direction) -> Result<Option<(Key, Value)>> {
         self.store.check_open()?;
-        let walk = match direction {
-            Direction::Forward => &mut self.front,
-            Direction::Backward => &mut self.back,
+        let row = loop {
+            let era = self.store.clock.era()?;
+            if self.era != Some(era) {
+                self.begin_anew(era);
+            }
+            let row = self.walk(direction);
+            if self.store.clock.is_still(era) {
+                break row?;
+            }
         };
-        // The two ends see different moments of the backend, and the same state: what a guarded
-        // timestamp sees does not change.
-        let walk = match walk {
-            Some(walk) => walk,
-            none => none.insert(Walk::new(
-                &self.store,
-                self.guard.at(),
-                &self.range,
-                direction,
-                Access::Scan,
-            )?),
-        };
-        let row = walk.step()?;
         self.guard.check()?;
         let Some((key, value)) = row else {
             return Ok(None);
@@ -153,6 +150,43 @@ impl Open {
         given.clear();
         given.extend_from_slice(&key);
         Ok(Some((key.into(), value)))
+    }
+
+    /// Walks of before a rollback would meet some rows as they were, some as they are: the rest of the range
+    /// is walked anew.
+    fn begin_anew(&mut self, era: Era) {
+        self.era = Some(era);
+        (self.front, self.back) = (None, None);
+        if let Some(first) = &self.first {
+            self.range.start.clone_from(first);
+            self.range.start.push(0);
+        }
+        if let Some(last) = &self.last {
+            self.range.end = Some(last.clone());
+        }
+    }
+
+    fn walk(&mut self, direction: Direction) -> Result<Option<(Vec<u8>, Bytes)>> {
+        if self.range.is_empty() {
+            return Ok(None);
+        }
+        let walk = match direction {
+            Direction::Forward => &mut self.front,
+            Direction::Backward => &mut self.back,
+        };
+        // The two ends see different moments of the backend, and the same state: what a guarded
+        // timestamp sees does not change.
+        let walk = match walk {
+            Some(walk) => walk,
+            none => none.insert(Walk::new(
+                &self.store,
+                self.guard.at(),
+                &self.range,
+                direction,
+                Access::Scan,
+            )?),
+        };
+        walk.step()
     }
 }
 

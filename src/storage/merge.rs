@@ -116,6 +116,12 @@ impl MergeState {
             merged_segment: None,
         }
     }
+
+    /// Goes on from the target of a rollback, which has merged everything.
+    pub(super) fn rewind(&mut self, target: Timestamp) {
+        debug_assert!(self.prepared.is_none(), "everything was merged");
+        *self = Self::new(self.trimmed, target);
+    }
 }
 
 /// A piece of work that goes out with a group of commits. Nobody else merges while it lives.

@@ -13,6 +13,7 @@
 //! | `recent`, `merge` | what was committed lately, in memory, and how it becomes rows |
 //! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
+//! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
 //!
@@ -20,7 +21,7 @@
 //! - For each key, versions are disjoint and ordered; above the prune floor they touch, except
 //!   where the key did not exist.
 //! - A commit is seen wholly or not at all, at every timestamp, in every scan.
-//! - The visible timestamp never moves back; the conflict records move with it.
+//! - Within an epoch the visible timestamp never moves back; the conflict records move with it.
 //! - The durable floor and pins are never behind what a filter has used.
 //!
 //! Transactions are deliberately absent: they stand on top of this, and commit through it.
@@ -29,6 +30,7 @@ mod batch;
 mod clock;
 pub(crate) mod commit;
 mod diff;
+mod epochs;
 mod guards;
 mod handle;
 mod history;
@@ -43,6 +45,7 @@ mod prune;
 mod read;
 mod recent;
 mod recovery;
+mod rollback;
 mod status;
 pub(crate) mod store;
 pub mod visibility;
@@ -64,4 +67,5 @@ pub use pins::{Pin, PinOptions};
 pub use prune::PruneReport;
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
+pub use rollback::RollbackReport;
 pub use status::{KeyspaceSize, Stats, Status};

@@ -73,27 +73,35 @@ impl Store {
         before: Timestamp,
         progress: Progress<'_>,
     ) -> Result<PruneReport> {
-        self.check_open()?;
-        let visible = self.clock.visible();
-        if before > visible {
-            return Err(Error::not_yet(before, visible));
-        }
-        // The floor must not pass what is merged: the rows of commits above the merge mark are needed. Before
-        // the locks: this waits for the turn to commit, whose holder may wait for them.
-        if before > self.floor() {
-            self.merge_all()?;
-        }
-        let mut driven = self.driven.lock();
-        let retention = self.retention.lock();
+        let (mut driven, retention) = loop {
+            self.check_open()?;
+            // After a rollback that has failed half-way nothing is pruned: what will finish it needs the rows.
+            let era = self.clock.era()?;
+            let visible = self.clock.visible();
+            if before > visible {
+                return Err(Error::not_yet(before, visible));
+            }
+            // The floor must not pass what is merged: the rows of commits above the merge mark are needed.
+            // Before the locks: this waits for the turn to commit, whose holder may wait for them.
+            if before > self.floor() {
+                self.merge_all()?;
+            }
+            let (driven, retention) = (self.driven.lock(), self.retention.lock());
+            // After a rollback that came between, neither need hold.
+            if self.clock.is_still(era) {
+                break (driven, retention);
+            }
+        };
         self.check_open()?;
         self.expire_pins(SystemTime::now())?;
         self.guards.let_go_of_the_old();
         let held_by = self.move_floor(before)?;
-        let rule = self.publish_rule();
-        // Driving may take long; pins can be set and removed meanwhile.
+        let rule = (self.publish_rule(), self.clock.epoch());
+        // Driving may take long; pins can be set and removed meanwhile, and what a rollback leaves to be dropped
+        // is left to the next prune.
         drop(retention);
         let mut report = PruneReport {
-            floor: rule.floor(),
+            floor: rule.0.floor(),
             held_by,
             ..PruneReport::default()
         };
@@ -141,6 +149,8 @@ impl Store {
     pub(crate) fn pin(&self, name: &str, at: Timestamp, options: PinOptions) -> Result<Pin> {
         let _retention = self.retention.lock();
         self.check_open()?;
+        // A rollback that has failed half-way will go below what is visible still.
+        self.clock.era()?;
         let (floor, visible) = (self.floor(), self.clock.visible());
         if at > visible {
             return Err(Error::not_yet(at, visible));
@@ -186,7 +196,7 @@ impl Store {
         Ok(self.pins.read().iter().cloned().collect())
     }
 
-    fn expire_pins(&self, now: SystemTime) -> Result<()> {
+    pub(super) fn expire_pins(&self, now: SystemTime) -> Result<()> {
         let expired = self.pins.read().expired(now);
         if expired.is_empty() {
             Ok(())

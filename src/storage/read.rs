@@ -9,7 +9,7 @@ use super::{
     key_range::KeyRange,
     lookup::{self, Lookup},
     recent::RecentVersion,
-    store::Store,
+    store::{Store, was_overtaken},
     visibility,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         CurrentRow,
         key::{self, KeyBuffer},
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     sync::Arc,
     timestamp::Timestamp,
 };
@@ -56,20 +56,26 @@ impl Store {
         self.check_open()?;
         check_key(user_key)?;
         let encoded = key::encode(user_key);
-        let visible = self.clock.visible();
-        if let Some(version) = self.recent.get(&encoded, visible) {
-            return Ok(version.value);
-        }
-        let row = self.backend.get(Keyspace::Current, &encoded)?;
-        match self.in_current(&encoded, row, visible)? {
-            Answer::Decided(value) => Ok(value),
-            Answer::Undecided => self.get_visible(user_key),
-        }
+        self.in_one_epoch(|| {
+            let visible = self.clock.visible();
+            if let Some(version) = self.recent.get(&encoded, visible) {
+                return Ok(version.value);
+            }
+            let row = self.backend.get(Keyspace::Current, &encoded)?;
+            match self.in_current(&encoded, row, visible)? {
+                Answer::Decided(value) => Ok(value),
+                Answer::Undecided => self.get_visible(user_key),
+            }
+        })
     }
 
     /// The newest committed values of some keys, all as of one timestamp.
     pub(crate) fn multi_get_latest(&self, user_keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
         self.check_open()?;
+        self.in_one_epoch(|| self.multi_get_visible(user_keys))
+    }
+
+    fn multi_get_visible(&self, user_keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
         let visible = self.clock.visible();
         let mut values = Vec::with_capacity(user_keys.len());
         for found in self.current_rows(user_keys, visible)? {
@@ -82,7 +88,7 @@ impl Store {
                 // Newer commits were merged meanwhile: read all of them at one timestamp.
                 Answer::Undecided => {
                     let guard = self.admit_latest()?;
-                    return self.multi_get_guarded(user_keys, &guard);
+                    return self.multi_get_under(user_keys, &guard);
                 }
             }
         }
@@ -115,8 +121,7 @@ impl Store {
     fn get_visible(&self, user_key: &[u8]) -> Result<Option<Bytes>> {
         loop {
             match self.get_at(user_key, self.clock.visible()) {
-                // Commits and a prune went by since the visible timestamp was loaded.
-                Err(error) if matches!(error.kind(), ErrorKind::Pruned { .. }) => {}
+                Err(error) if was_overtaken(&error) => {}
                 answer => return answer,
             }
         }
@@ -126,14 +131,18 @@ impl Store {
     pub(crate) fn get_at(&self, user_key: &[u8], at: Timestamp) -> Result<Option<Bytes>> {
         self.check_open()?;
         check_key(user_key)?;
+        let encoded = key::encode(user_key);
+        self.in_one_epoch(|| self.get_encoded(&encoded, at))
+    }
+
+    fn get_encoded(&self, encoded: &KeyBuffer, at: Timestamp) -> Result<Option<Bytes>> {
         let visible = self.clock.visible();
         if at > visible {
             return Err(Error::not_yet(at, visible));
         }
-        let encoded = key::encode(user_key);
         // Above the floor a guard would cost more than it is worth: read, then look at the floor.
         if at >= self.floor() {
-            let answer = self.lookup(&encoded, at)?;
+            let answer = self.lookup(encoded, at)?;
             let floor = self.floor();
             match answer {
                 // What was found is right, whatever was pruned meanwhile.
@@ -141,7 +150,7 @@ impl Store {
                 Lookup::Absent if at >= floor => return Ok(None),
                 Lookup::Missing { successor } if at >= floor => {
                     if visibility::is_hole(successor, at, floor) {
-                        return Err(lookup::hole(&encoded, at, successor));
+                        return Err(lookup::hole(encoded, at, successor));
                     }
                     return Ok(None);
                 }
@@ -149,7 +158,7 @@ impl Store {
             }
         }
         let guard = self.admit(at)?;
-        self.get_guarded(user_key, &guard)
+        self.get_under(encoded, &guard)
     }
 
     /// The value of a key at a timestamp that the caller guards.
@@ -157,9 +166,13 @@ impl Store {
         self.check_open()?;
         check_key(user_key)?;
         let encoded = key::encode(user_key);
-        let answer = self.lookup(&encoded, guard.at())?;
+        self.in_one_epoch(|| self.get_under(&encoded, guard))
+    }
+
+    fn get_under(&self, encoded: &KeyBuffer, guard: &Guard) -> Result<Option<Bytes>> {
+        let answer = self.lookup(encoded, guard.at())?;
         guard.check()?;
-        self.conclude(&encoded, guard.at(), answer)
+        self.conclude(encoded, guard.at(), answer)
     }
 
     /// The values of some keys at a timestamp that the caller guards.
@@ -169,6 +182,10 @@ impl Store {
         guard: &Guard,
     ) -> Result<Vec<Option<Bytes>>> {
         self.check_open()?;
+        self.in_one_epoch(|| self.multi_get_under(user_keys, guard))
+    }
+
+    fn multi_get_under(&self, user_keys: &[&[u8]], guard: &Guard) -> Result<Vec<Option<Bytes>>> {
         let read = |found| {
             let (encoded, row) = match found {
                 Found::Recent(value) => return Ok(value),

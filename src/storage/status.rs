@@ -84,6 +84,10 @@ pub struct KeyspaceSize {
 impl Store {
     /// Counts what the store holds, by reading all of it.
     pub(crate) fn status(self: &Arc<Self>) -> Result<Status> {
+        self.in_one_epoch(|| self.count())
+    }
+
+    fn count(self: &Arc<Self>) -> Result<Status> {
         // Looked at first: counting takes guards of its own.
         let oldest_snapshot = self.guards.oldest();
         let guard = self.admit_latest()?;
@@ -100,7 +104,7 @@ impl Store {
         let ended = count_ended(history, &rule, guard.at())?;
         Ok(Status {
             visible: guard.at(),
-            epoch: 0,
+            epoch: self.clock.epoch(),
             floor,
             keys,
             versions: keys + ended,

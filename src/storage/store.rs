@@ -3,28 +3,30 @@
 //! It owns the backend, the clock, the guards, the floor and the pins. Every write of every handle
 //! goes through [`commit`](super::commit); every read of a past timestamp is admitted here.
 //!
-//! **Lock order:** the turn to commit, and under it either the state of commits and then the merge, or the
-//! driving lock and then the retention lock, which a transaction in its turn may ask for; then those of the
-//! queue, of who waits in it, of the conflict records, of recent versions, of guards and of pins, none of which
-//! is held while another is taken, but that segments lie under the list of them. Reads take none of the
-//! first five.
+//! **Lock order:** the turn to commit; the driving lock; the retention lock, which a transaction in its turn may
+//! ask for; the state of commits; the merge; that of a rollback which changes rows; then those of the
+//! queue, of who waits in it, of the conflict records, of recent versions, of guards, of pins and of epochs, none
+//! of which is held while another is taken, but that segments lie under the list of them. Reads take none of
+//! the first five, and that of a rollback only to wait for its end.
 
 use std::{path::Path, time::Duration};
 
 use super::{
     clock::Clock,
     commit::{CommitState, Commits, Conflicts, Counts},
+    epochs::Epochs,
     guards::{Guard, Guards},
     merge::MergeState,
     pins::Pins,
     recent::Recent,
     recovery::Marks,
+    rollback,
 };
 use crate::{
     backend::{Backend, Keyspace, WriteBatch},
     codec::meta,
     config::{Durability, TimestampSource},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     prune_rule::PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock},
     timestamp::Timestamp,
@@ -49,10 +51,13 @@ pub(crate) struct Store {
     /// The floor that reads are checked against. Changed under `retention` only; never goes down.
     pub(crate) floor: AtomicU64,
     pub(crate) pins: RwLock<Pins>,
-    /// Held while the floor or the pins change.
+    /// What was rolled back when.
+    pub(crate) epochs: RwLock<Epochs>,
+    /// Held while the floor or the pins change, and by a rollback.
     pub(crate) retention: Mutex<()>,
-    /// Held by the one prune that drives the backend. The rule that the last one drove to its end.
-    pub(crate) driven: Mutex<Option<Arc<PruneRule>>>,
+    /// Held by the one prune that drives the backend. The rule that the last one drove to its end, and in which
+    /// epoch.
+    pub(crate) driven: Mutex<Option<(Arc<PruneRule>, u64)>>,
     /// Who commits, for whom.
     pub(crate) commits: Commits,
     /// Taken by the holder of the turn to commit only.
@@ -77,15 +82,18 @@ impl Store {
             options,
             &Marks::default(),
             Pins::default(),
+            Epochs::default(),
         ))
     }
 
     /// Opens a store over a backend: reads its state, and only then arms the filters.
     pub(crate) fn open(backend: Box<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>> {
         check_format(backend.as_ref())?;
+        // Before anything else is believed.
+        let epochs = rollback::finish(backend.as_ref())?;
         let marks = Marks::load(backend.as_ref())?;
         let pins = Pins::load(backend.as_ref())?;
-        let store = Self::assemble(backend, options, &marks, pins);
+        let store = Self::assemble(backend, options, &marks, pins, epochs);
         store.recall(&marks)?;
         Ok(Arc::new(store))
     }
@@ -95,6 +103,7 @@ impl Store {
         options: StoreOptions,
         marks: &Marks,
         pins: Pins,
+        epochs: Epochs,
     ) -> Self {
         let Marks {
             last,
@@ -105,10 +114,11 @@ impl Store {
         let store = Self {
             backend,
             options,
-            clock: Clock::new(last),
+            clock: Clock::new(last, epochs.current()),
             guards: Guards::new(options.max_snapshot_age),
             floor: AtomicU64::new(floor.get()),
             pins: RwLock::new(pins),
+            epochs: RwLock::new(epochs),
             retention: Mutex::new(()),
             driven: Mutex::new(None),
             commits: Commits::new(),
@@ -149,12 +159,12 @@ impl Store {
     /// `NotYet` above the visible timestamp, `Pruned` below the floor where no pin holds it.
     pub(crate) fn admit(&self, at: Timestamp) -> Result<Guard> {
         self.check_open()?;
+        // First registered, then checked: see `guards`.
+        let guard = self.guards.register(at);
         let visible = self.clock.visible();
         if at > visible {
             return Err(Error::not_yet(at, visible));
         }
-        // First registered, then checked: see `guards`.
-        let guard = self.guards.register(at);
         let floor = self.floor();
         if at < floor && !self.pins.read().holds(at) {
             return Err(Error::pruned(at, floor));
@@ -166,11 +176,44 @@ impl Store {
     pub(crate) fn admit_latest(&self) -> Result<Guard> {
         loop {
             match self.admit(self.clock.visible()) {
-                // Commits and a prune went by since the visible timestamp was loaded.
-                Err(error) if matches!(error.kind(), crate::ErrorKind::Pruned { .. }) => {}
+                Err(error) if was_overtaken(&error) => {}
                 admitted => return admitted,
             }
         }
+    }
+
+    /// Reads, and reads again where a rollback has changed rows meanwhile.
+    pub(super) fn in_one_epoch<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            let era = self.clock.era()?;
+            let answer = read();
+            if self.clock.is_still(era) {
+                return answer;
+            }
+        }
+    }
+
+    /// Whether what was seen at a timestamp, in an epoch, is still what can be seen there.
+    pub(crate) fn check_position(&self, at: Timestamp, epoch: u64) -> Result<()> {
+        self.check_open()?;
+        self.in_one_epoch(|| self.check_position_once(at, epoch))
+    }
+
+    fn check_position_once(&self, at: Timestamp, epoch: u64) -> Result<()> {
+        let current = self.clock.epoch();
+        if epoch > current {
+            return Err(Error::invalid(format!(
+                "the epoch {epoch} is not there yet; the present one is {current}"
+            )));
+        }
+        if let Some(target) = self.epochs.read().rolled_back_to(at, epoch) {
+            return Err(Error::rolled_back("the position at", at, target));
+        }
+        let visible = self.clock.visible();
+        if at > visible {
+            return Err(Error::not_yet(at, visible));
+        }
+        Ok(())
     }
 
     /// Gives the filters the present floor and all that is held below it: pins, and guards that
@@ -217,6 +260,15 @@ impl Store {
         self.backend.create_checkpoint(path)?;
         Ok(state.last)
     }
+}
+
+/// Whether a read at what was the visible timestamp was refused because others went by since it was loaded:
+/// commits and a prune, or a rollback.
+pub(crate) fn was_overtaken(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Pruned { .. } | ErrorKind::NotYet { .. }
+    )
 }
 
 /// Notes the format in a new database; refuses one that was written by a newer build.

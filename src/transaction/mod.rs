@@ -46,13 +46,13 @@ use imbl::OrdMap;
 
 use self::read_set::Reads;
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES},
     read_view::ReadView,
     storage::{
         CommitInfo, CommitOptions, Guard, Key, KeyRange, Value, check_key, check_value,
         commit::{CommitTurn, OpenTransaction, Reliance},
-        store::Store,
+        store::{Store, was_overtaken},
     },
     sync::{Arc, Weak},
     timestamp::Timestamp,
@@ -78,8 +78,8 @@ type WriteSet = OrdMap<Key, Option<Value>>;
 /// ```
 ///
 /// # Errors
-/// As every call of [`Storage`](crate::Storage); [`TooOld`](ErrorKind::TooOld) for one past the store's
-/// age limit; [`TooLarge`](ErrorKind::TooLarge) where it has read more than it can
+/// As every call of [`Storage`](crate::Storage); [`TooOld`](crate::ErrorKind::TooOld) for one past the store's
+/// age limit; [`TooLarge`](crate::ErrorKind::TooLarge) where it has read more than it can
 /// [remember](crate::limits::TRANSACTION_READS_MAX_BYTES).
 ///
 /// # Examples
@@ -159,8 +159,8 @@ impl Transaction {
     /// Sets a key.
     ///
     /// # Errors
-    /// [`ReadOnly`](ErrorKind::ReadOnly) where the transaction only reads;
-    /// [`TooLarge`](ErrorKind::TooLarge) over a [limit](crate::limits). The transaction stays as it
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) where the transaction only reads;
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) over a [limit](crate::limits). The transaction stays as it
     /// was.
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         check_value(key.as_ref(), value.as_ref())?;
@@ -262,7 +262,7 @@ impl Transaction {
     /// since is checked all the same: the caller knows it.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) for a savepoint of another transaction, or of a state that was
+    /// [`NotFound`](crate::ErrorKind::NotFound) for a savepoint of another transaction, or of a state that was
     /// taken back.
     pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
         let is_own = savepoint.transaction.ptr_eq(&Arc::downgrade(&self.guard));
@@ -283,10 +283,11 @@ impl Transaction {
     /// that wrote nothing takes none.
     ///
     /// # Errors
-    /// [`Conflict`](ErrorKind::Conflict) where another commit changed what it relies on,
-    /// [`TooOld`](ErrorKind::TooOld) where that cannot be told any more: begin it anew. And as
+    /// [`Conflict`](crate::ErrorKind::Conflict) where another commit changed what it relies on,
+    /// [`TooOld`](crate::ErrorKind::TooOld) where that cannot be told any more, or the store was rolled back below
+    /// its snapshot: begin it anew. And as
     /// [`Storage::commit_at`](crate::Storage::commit_at). Whatever the error, nothing of it is left; but
-    /// where the backend failed to write it ([`Io`](ErrorKind::Io)), it is unknown whether it took
+    /// where the backend failed to write it ([`Io`](crate::ErrorKind::Io)), it is unknown whether it took
     /// effect until the store is opened again.
     pub fn commit(self) -> Result<CommitInfo> {
         self.commit_with(CommitOptions::default())
@@ -318,6 +319,8 @@ impl Transaction {
     fn finish(self, options: CommitOptions, turn: Option<&CommitTurn<'_>>) -> Result<CommitInfo> {
         let (Some(open), false) = (self.open, self.writes.is_empty()) else {
             self.store.check_open()?;
+            // What it has read must be of this past.
+            self.guard.check_epoch()?;
             return Ok(CommitInfo {
                 timestamp: self.guard.at(),
                 writes: 0,
@@ -340,8 +343,7 @@ fn register(store: &Arc<Store>) -> Result<(OpenTransaction, Guard)> {
     loop {
         let open = store.conflicts.open(&store.clock);
         match store.admit(open.snapshot()) {
-            // Commits and a prune went by since the visible timestamp was loaded.
-            Err(error) if matches!(error.kind(), ErrorKind::Pruned { .. }) => {}
+            Err(error) if was_overtaken(&error) => {}
             admitted => return Ok((open, admitted?)),
         }
     }

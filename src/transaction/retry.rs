@@ -64,8 +64,9 @@ pub(crate) fn transact<T, E: From<Error>>(
             // It asked in vain, too late.
             Err(error) => error,
         };
-        // In the turn it would be no younger.
-        if is_last && (only_reads || guard.was_refused()) {
+        // In the turn it would be no younger; but nothing can be rolled back there.
+        let is_too_old = guard.was_refused() && guard.check_epoch().is_ok();
+        if is_last && (only_reads || is_too_old) {
             return Err(error);
         }
     }

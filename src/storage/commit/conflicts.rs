@@ -19,6 +19,11 @@
 //!   above its snapshot is forgotten in between;
 //! - records and the visible timestamp are published together.
 //!
+//! **Rollback.** Records above its target go, with the registrations above it, in one step with the visible
+//! timestamp. A transaction above the target is refused: it is not registered any more. One at or below it may
+//! go on, unless the rollback comes between its two checks: what the first has seen is not what the second
+//! begins from. Generations tell.
+//!
 //! **Memory.** Records at or below the oldest registered snapshot are let go with each commit, all of
 //! them where no transaction is open. Above [`Conflicts::new`]'s limit the oldest go all the same, and
 //! a transaction that would need them is too old.
@@ -49,13 +54,19 @@ pub(crate) struct Conflicts {
 #[derive(Debug)]
 struct Recent {
     /// The snapshots of the open transactions that will be checked, and how many there are of each.
-    open: BTreeMap<Timestamp, usize>,
+    open: BTreeMap<Registration, usize>,
     points: HashMap<Key, Timestamp>,
     log: VecDeque<Record>,
     bytes: usize,
     /// Every commit above this is in the records.
     kept_since: Timestamp,
+    /// How many rollbacks there were since the store was opened.
+    generation: u64,
 }
+
+/// The snapshot of a transaction, and the generation in which it was taken: its timestamp alone may be given
+/// again.
+type Registration = (Timestamp, u64);
 
 /// One commit: its keys, in order.
 #[derive(Debug)]
@@ -73,8 +84,10 @@ pub(crate) struct Reliance {
     points: Vec<Key>,
     /// Ranges that it read, as far as it did; in order and disjoint.
     ranges: Vec<KeyRange>,
-    /// The commits up to this were checked already.
+    /// The commits up to this were checked already,
     checked_to: Timestamp,
+    /// in this generation.
+    generation: u64,
 }
 
 impl Reliance {
@@ -82,6 +95,7 @@ impl Reliance {
         points.sort_unstable();
         Self {
             checked_to: open.snapshot,
+            generation: open.generation,
             open,
             points,
             ranges: KeyRange::union(ranges),
@@ -118,6 +132,8 @@ pub(crate) enum Refusal {
     Conflict { key: Key, committed: Timestamp },
     /// Commits above its snapshot are no longer in the records.
     TooOld { kept_since: Timestamp },
+    /// A rollback has ended what it relies on, or came between its checks.
+    RolledBack,
 }
 
 /// How much is kept, for [`Stats`](crate::Stats).
@@ -133,6 +149,7 @@ pub(crate) struct Kept {
 pub(crate) struct OpenTransaction {
     conflicts: Arc<Conflicts>,
     snapshot: Timestamp,
+    generation: u64,
 }
 
 impl OpenTransaction {
@@ -143,7 +160,8 @@ impl OpenTransaction {
 
 impl Drop for OpenTransaction {
     fn drop(&mut self) {
-        self.conflicts.recent.lock().close(self.snapshot);
+        let registration = (self.snapshot, self.generation);
+        self.conflicts.recent.lock().close(registration);
     }
 }
 
@@ -203,6 +221,7 @@ impl Conflicts {
                 log: VecDeque::new(),
                 bytes: 0,
                 kept_since: last,
+                generation: 0,
             }),
             limit_bytes,
         })
@@ -211,11 +230,12 @@ impl Conflicts {
     /// Registers a transaction at the visible timestamp.
     pub(crate) fn open(self: &Arc<Self>, clock: &Clock) -> OpenTransaction {
         let mut recent = self.recent.lock();
-        let snapshot = clock.visible();
-        *recent.open.entry(snapshot).or_default() += 1;
+        let (snapshot, generation) = (clock.visible(), recent.generation);
+        *recent.open.entry((snapshot, generation)).or_default() += 1;
         OpenTransaction {
             conflicts: Arc::clone(self),
             snapshot,
+            generation,
         }
     }
 
@@ -226,7 +246,12 @@ impl Conflicts {
         writes: &[Write],
     ) -> Result<(), Refusal> {
         let snapshot = reliance.snapshot();
-        let newest = self.recent.lock().newest();
+        let newest = {
+            let recent = self.recent.lock();
+            recent.check_registered(&reliance.open)?;
+            reliance.generation = recent.generation;
+            recent.newest()
+        };
         let keys = writes.iter().map(|(key, _)| key).chain(&reliance.points);
         let mut keys = keys.peekable();
         while keys.peek().is_some() {
@@ -269,6 +294,9 @@ impl Conflicts {
     /// Checks a transaction against the commits that were published since it was prechecked.
     pub(crate) fn check(&self, reliance: &Reliance, writes: &[Write]) -> Result<(), Refusal> {
         let recent = self.recent.lock();
+        if recent.generation != reliance.generation {
+            return Err(Refusal::RolledBack);
+        }
         recent.check_age(reliance.checked_to)?;
         reliance.check_against(writes, recent.since(reliance.checked_to))
     }
@@ -290,6 +318,13 @@ impl Conflicts {
         clock.publish(newest);
     }
 
+    /// Forgets what was above the target of a rollback, and moves the visible timestamp there.
+    pub(crate) fn rewind(&self, target: Timestamp, clock: &Clock) {
+        let mut recent = self.recent.lock();
+        recent.rewind(target);
+        clock.rewind(target);
+    }
+
     pub(crate) fn kept(&self) -> Kept {
         let recent = self.recent.lock();
         Kept {
@@ -303,7 +338,36 @@ impl Conflicts {
 impl Recent {
     /// The oldest snapshot whose transaction can still be checked.
     fn oldest(&self) -> Option<Timestamp> {
-        self.open.range(self.kept_since..).next().map(|(at, _)| *at)
+        let mut open = self.open.range((self.kept_since, 0)..);
+        open.next().map(|((at, _), _)| *at)
+    }
+
+    /// Whether no rollback has ended a transaction.
+    fn check_registered(&self, open: &OpenTransaction) -> Result<(), Refusal> {
+        if self.open.contains_key(&(open.snapshot, open.generation)) {
+            return Ok(());
+        }
+        Err(Refusal::RolledBack)
+    }
+
+    fn rewind(&mut self, target: Timestamp) {
+        self.generation += 1;
+        if let Some(above) = target.next() {
+            self.open.split_off(&(above, 0));
+        }
+        while self.log.back().is_some_and(|last| last.timestamp > target) {
+            self.log.pop_back();
+        }
+        // What a record that went was the last for has another last commit now.
+        let last = self.log.iter().flat_map(|record| {
+            let keys = record.keys.iter().cloned();
+            keys.map(|key| (key, record.timestamp))
+        });
+        self.points = last.collect();
+        self.bytes = self.log.iter().map(Record::size_bytes).sum();
+        // There is no commit above the target.
+        self.kept_since = self.kept_since.min(target);
+        self.forget();
     }
 
     /// The newest commit.
@@ -329,11 +393,12 @@ impl Recent {
         Ok(())
     }
 
-    fn close(&mut self, snapshot: Timestamp) {
-        if let Some(count) = self.open.get_mut(&snapshot) {
+    /// Ends a transaction, if no rollback did.
+    fn close(&mut self, registration: Registration) {
+        if let Some(count) = self.open.get_mut(&registration) {
             *count -= 1;
             if *count == 0 {
-                self.open.remove(&snapshot);
+                self.open.remove(&registration);
                 self.forget();
             }
         }
@@ -421,7 +486,7 @@ mod tests {
 
     #[test]
     fn records_stay_within_their_limit_and_give_memory_back() {
-        let (clock, limit) = (Clock::new(Timestamp::ZERO), 1 << 20);
+        let (clock, limit) = (Clock::new(Timestamp::ZERO, 0), 1 << 20);
         let conflicts = Conflicts::new(Timestamp::ZERO, limit);
         let mut first = Reliance::new(conflicts.open(&clock), Vec::new(), Vec::new());
         publish(&conflicts, &clock, record(1, 0..10));
@@ -452,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_long_check_misses_nothing() {
-        let clock = Clock::new(Timestamp::ZERO);
+        let clock = Clock::new(Timestamp::ZERO, 0);
         let conflicts = Conflicts::new(Timestamp::ZERO, 64 << 20);
         let all = KeyRange::new(5_000u32.to_be_bytes().to_vec()..);
         let mut reliances: Vec<_> = (0..3)

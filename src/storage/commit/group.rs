@@ -168,6 +168,13 @@ impl Store {
                 );
                 Error::conflict(&key, snapshot, committed, message)
             }
+            Refusal::RolledBack => {
+                add(&self.counts.too_old, 1);
+                Error::too_old(format!(
+                    "the store was rolled back below the transaction's snapshot at {snapshot}, or while \
+                     it was committed; begin it anew"
+                ))
+            }
             Refusal::TooOld { kept_since } => {
                 add(&self.counts.too_old, 1);
                 Error::too_old(format!(

@@ -207,7 +207,7 @@ enum Order {
 impl Counter {
     fn new() -> Self {
         Self {
-            clock: Clock::new(Timestamp::ZERO),
+            clock: Clock::new(Timestamp::ZERO, 0),
             conflicts: Conflicts::new(Timestamp::ZERO, 1 << 20),
             queue: Queue::new(),
             last: Mutex::new(Timestamp::ZERO),

@@ -38,6 +38,8 @@ mod rows;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+pub(crate) use conflicts::Refusal;
 pub(crate) use conflicts::{Conflicts, OpenTransaction, Reliance};
 pub(crate) use group::{CommitState, Counts};
 use group::{Expected, Request, Requires};
@@ -253,8 +255,8 @@ impl CommitTurn<'_> {
 
 fn reentered() -> Error {
     Error::invalid(
-        "this thread holds the turn to commit, as the last attempt of a transaction that kept losing; \
-         write through that transaction, and do the rest after it",
+        "this thread holds the turn to commit: in the last attempt of a transaction that kept losing, \
+         write through that transaction; between blocks, through blocks; and do the rest after it",
     )
 }
 

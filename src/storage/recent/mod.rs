@@ -138,6 +138,12 @@ impl Recent {
         self.merging.fetch_max(newest.get(), Ordering::SeqCst);
     }
 
+    /// Notes that no row above `target` is below any more, after a rollback. Nothing is held then.
+    pub(super) fn rewind(&self, target: Timestamp) {
+        debug_assert!(self.is_empty(), "everything was merged");
+        self.merging.store(target.get(), Ordering::SeqCst);
+    }
+
     /// The newest commit of which rows may be below.
     pub(super) fn merging(&self) -> Timestamp {
         Timestamp::new(self.merging.load(Ordering::SeqCst))
