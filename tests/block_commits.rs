@@ -312,6 +312,53 @@ fn other_commits_wait_and_reads_do_not() {
     });
 }
 
+/// A rollback waits for all blocks under way: none of them is executed on a state that is taken back.
+#[test]
+fn a_rollback_waits_for_the_blocks_under_way() {
+    on_each(|open| {
+        let engine = open();
+        let begun = Arc::new(AtomicBool::new(false));
+        let seen = Mutex::new(Vec::new());
+        let run = |first: u64, signal: Arc<AtomicBool>| {
+            let inputs = (first..first + 10).map(|height| BlockInput::new(at(height), vec![(); 4]));
+            let count = move |ctx: &mut sapwood::BlockContext<'_>, height: Timestamp, (): &()| {
+                signal.store(true, Ordering::SeqCst);
+                ctx.add("sum", 1)?;
+                ctx.set("last", height.to_string())?;
+                Ok(ExecutionStatus::Success(()))
+            };
+            let options = CommitOptions::default();
+            engine.execute_blocks(&executor(2), options, inputs, count, |block| {
+                // Here it would wait for itself.
+                let error = engine.rollback_to(at(0)).expect_err("in the turn");
+                assert_eq!(error.kind().name(), "invalid");
+                assert!(error.to_string().contains("blocks"), "{error}");
+                let sum = number(&engine, "sum");
+                let height = block.commit.timestamp.get();
+                seen.lock().expect("lock").push((height, sum));
+                Ok(())
+            })
+        };
+        std::thread::scope(|scope| {
+            let rolls_back = scope.spawn(|| {
+                while !begun.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                engine.rollback_to(at(3)).expect("rollback")
+            });
+            assert_eq!(run(1, Arc::clone(&begun)).expect("all"), 10);
+            let report = rolls_back.join().expect("the other");
+            assert_eq!((report.visible, report.epoch), (at(3), 1));
+        });
+        assert_eq!(number(&engine, "sum"), 12);
+        // Other blocks at the same heights, on the state that is there now.
+        assert_eq!(run(4, begun).expect("all"), 10);
+        let heights = (1..=10).chain(4..=13);
+        let wanted = heights.map(|height: u64| (height, i128::from(height) * 4));
+        assert!(seen.into_inner().expect("lock").into_iter().eq(wanted));
+    });
+}
+
 #[test]
 fn hints_change_nothing_and_are_fetched() {
     on_each(|open| {

@@ -50,6 +50,8 @@ mod prune;
 mod reads;
 #[path = "conformance/records.rs"]
 mod records;
+#[path = "conformance/rollback.rs"]
+mod rollback;
 #[path = "conformance/savepoints.rs"]
 mod savepoints;
 #[path = "conformance/snapshots.rs"]

@@ -10,6 +10,9 @@ mod schedule;
 #[path = "model/reference.rs"]
 mod reference;
 
+#[path = "model/rollback.rs"]
+mod rollback;
+
 #[path = "model/transactions.rs"]
 mod transactions;
 

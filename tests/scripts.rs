@@ -171,7 +171,15 @@ impl Script {
                 self.engine.unpin(name)?;
                 Ok(String::new())
             }
-            _ => Err("prune T, pin NAME T, unpin NAME".into()),
+            ("rollback", [target]) => {
+                let target = Timestamp::new(target.parse()?);
+                let report = self.engine.rollback_to(target)?;
+                Ok(format!(
+                    "visible {}, epoch {}\n",
+                    report.visible, report.epoch
+                ))
+            }
+            _ => Err("prune T, pin NAME T, unpin NAME, rollback T".into()),
         }
     }
 
@@ -203,7 +211,7 @@ impl Runner for Script {
             "get" | "scan" | "reverse" | "range" => self.read(command),
             "history" => self.history(command),
             "diff" => self.diff(command),
-            "prune" | "pin" | "unpin" => self.retention(command),
+            "prune" | "pin" | "unpin" | "rollback" => self.retention(command),
             "open" | "next" | "back" => self.iterate(command),
             "close" => {
                 self.iter = None;

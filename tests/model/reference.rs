@@ -17,6 +17,8 @@ pub(crate) struct Reference {
     pub(crate) visible: u64,
     pub(crate) floor: u64,
     pub(crate) pins: BTreeMap<String, u64>,
+    /// The targets of rollbacks; their number is the epoch.
+    rollbacks: Vec<u64>,
 }
 
 impl Reference {
@@ -34,6 +36,29 @@ impl Reference {
                 .push((timestamp, value));
         }
         self.visible = timestamp;
+    }
+
+    /// Forgets what came after a timestamp.
+    pub(crate) fn roll_back(&mut self, target: u64) {
+        if target == self.visible {
+            return;
+        }
+        for changes in self.changes.values_mut() {
+            changes.retain(|(timestamp, _)| *timestamp <= target);
+        }
+        self.written.retain(|(timestamp, _)| *timestamp <= target);
+        self.visible = target;
+        self.rollbacks.push(target);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.rollbacks.len() as u64
+    }
+
+    /// Whether a rollback of a later epoch went below a timestamp.
+    pub(crate) fn is_abandoned(&self, at: u64, epoch: u64) -> bool {
+        let mut later = self.rollbacks.iter().zip(1_u64..);
+        later.any(|(target, began)| began > epoch && *target < at)
     }
 
     /// The keys that were written after a timestamp.

@@ -23,10 +23,12 @@ pub(crate) struct Schedule {
     engine: Option<Engine>,
     open: Option<Open>,
     pub(crate) reference: Reference,
-    snapshots: Vec<Snapshot>,
+    pub(crate) snapshots: Vec<Snapshot>,
     pub(crate) transactions: Vec<OpenTransaction>,
     /// Iterators that are walked a little at a time, with the rows they must still give.
-    iterators: Vec<(Iter, Vec<(Key, Value)>)>,
+    pub(crate) iterators: Vec<(Iter, Vec<(Key, Value)>)>,
+    /// Timestamps with the epochs in which they were the newest.
+    pub(crate) positions: Vec<(u64, u64)>,
     trace: Vec<String>,
 }
 
@@ -45,6 +47,7 @@ impl Schedule {
             snapshots: Vec::new(),
             transactions: Vec::new(),
             iterators: Vec::new(),
+            positions: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -77,7 +80,8 @@ impl Schedule {
     }
 
     fn step(&mut self) {
-        match self.random.random_range(0..160) {
+        match self.random.random_range(0..163) {
+            160.. => self.roll_back(),
             100.. => self.transact(),
             0..=29 => self.commit(),
             30..=32 => self.delete_range(),
@@ -316,6 +320,9 @@ impl Schedule {
             self.reference.floor,
             "the floor after reopening",
         );
+        let epoch = self.reference.epoch();
+        self.same(self.engine().epoch(), epoch, "the epoch after reopening");
+        self.check_positions();
     }
 
     fn take_snapshot(&mut self) {

@@ -19,7 +19,7 @@ const OPEN_MAX: usize = 4;
 type Writes = BTreeMap<Key, Option<Value>>;
 
 pub(crate) struct Open {
-    transaction: Transaction,
+    pub(crate) transaction: Transaction,
     isolation: Isolation,
     is_read_only: bool,
     writes: Writes,
