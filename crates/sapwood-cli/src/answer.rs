@@ -1,6 +1,8 @@
 //! [`Answer`]: what a command found or did, before it is written for programs or people.
 
-use sapwood::{Change, Key, KeyspaceSize, Pin, PruneReport, Status, Timestamp, Value, Version};
+use sapwood::{
+    Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value, Version,
+};
 
 /// What a command found or did.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub(crate) enum Answer {
     Pins(Vec<Pin>),
     /// Pruning was done.
     Pruned(PruneReport),
+    /// The state was rolled back.
+    RolledBack(RollbackReport),
     /// A copy of the state at this timestamp was written.
     Checkpoint(Timestamp),
     /// Done, with nothing to tell.

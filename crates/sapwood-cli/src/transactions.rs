@@ -29,6 +29,11 @@ impl Transactions {
         self.open.contains_key(name)
     }
 
+    /// The name of an open transaction, if there is one.
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        self.open.keys().next().map(Vec::as_slice)
+    }
+
     /// Keeps a transaction under a name that none has.
     pub(crate) fn add(&mut self, name: Vec<u8>, transaction: Transaction) {
         let open = Open {

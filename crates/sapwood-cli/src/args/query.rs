@@ -111,6 +111,13 @@ pub(crate) enum Query {
         #[arg(long, value_name = "T", value_parser = timestamp, conflicts_with = "at")]
         before: Option<Timestamp>,
     },
+    /// Make the state what it was at a timestamp, for good.
+    ///
+    /// What was committed after it is gone, and the next commit takes the timestamp after it.
+    RollbackTo {
+        #[arg(value_name = "T", value_parser = timestamp)]
+        target: Timestamp,
+    },
     /// Write a copy of the database that opens as one, by hard links.
     Checkpoint {
         /// The copy's directory, which must not exist.
@@ -181,6 +188,7 @@ impl Query {
             Self::Prune { at, before } => Command::Prune {
                 before: at.or(before).unwrap_or_default(),
             },
+            Self::RollbackTo { target } => Command::RollbackTo { target },
             Self::Checkpoint { directory } => Command::Checkpoint { directory },
             Self::Flush => Command::Flush,
             Self::Compact => Command::Compact,

@@ -41,6 +41,7 @@ impl Session {
             }
             Command::Pins => Ok(Answer::Pins(self.engine.pins()?)),
             Command::Prune { before } => self.prune(before),
+            Command::RollbackTo { target } => self.rollback_to(target),
             Command::Checkpoint { directory } => {
                 let storage = self.storage.as_ref().ok_or_else(|| {
                     Failure::invalid(

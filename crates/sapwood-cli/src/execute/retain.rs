@@ -1,4 +1,4 @@
-//! The commands that decide what is kept.
+//! The commands that decide what is kept, and what never was.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +7,7 @@ use sapwood::{PinOptions, Timestamp};
 use crate::{
     answer::Answer,
     failure::{Failure, Result},
+    language::text::printable,
     progress,
     render::clock,
     session::Session,
@@ -37,5 +38,16 @@ impl Session {
         })?;
         bar.finish_and_clear();
         Ok(Answer::Pruned(report))
+    }
+
+    pub(super) fn rollback_to(&self, target: Timestamp) -> Result<Answer> {
+        if let Some(name) = self.transactions.first() {
+            return Err(Failure::invalid(format!(
+                "the transaction {:?} is open; commit it or roll it back first",
+                printable(name)
+            )));
+        }
+        let _spinner = progress::spinner("rolling back");
+        Ok(Answer::RolledBack(self.engine.rollback_to(target)?))
     }
 }

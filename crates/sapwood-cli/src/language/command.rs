@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Pins,
     /// Moves the prune floor.
     Prune { before: Timestamp },
+    /// Makes the state what it was, for good.
+    RollbackTo { target: Timestamp },
     /// Writes a copy that opens as a database.
     Checkpoint { directory: PathBuf },
     /// Moves what is in memory to files.
@@ -108,7 +110,11 @@ impl Command {
     pub(crate) fn writes(&self) -> bool {
         matches!(
             self,
-            Self::Commit { .. } | Self::Pin { .. } | Self::Unpin { .. } | Self::Prune { .. }
+            Self::Commit { .. }
+                | Self::Pin { .. }
+                | Self::Unpin { .. }
+                | Self::Prune { .. }
+                | Self::RollbackTo { .. }
         )
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::failure::{Failure, Result};
 
 /// The commands that can be given, in the order of the help.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     "set",
     "delete",
     "batch",
@@ -27,6 +27,7 @@ pub(crate) const NAMES: [&str; 16] = [
     "unpin",
     "pins",
     "prune",
+    "rollback-to",
     "checkpoint",
     "flush",
     "compact",
@@ -34,7 +35,7 @@ pub(crate) const NAMES: [&str; 16] = [
 ];
 
 /// The commands of the language that this release does not have.
-const LATER: [&str; 2] = ["rollback-to", "verify"];
+const LATER: [&str; 1] = ["verify"];
 
 /// The command that a line means; `None` for a blank line or a comment.
 ///
@@ -97,6 +98,7 @@ fn row(name: &str) -> Option<Row> {
         "unpin" => ("unpin NAME", &[], &[]),
         "pins" => ("pins", &[], &[]),
         "prune" => ("prune T", &[], &[]),
+        "rollback-to" => ("rollback-to T", &[], &[]),
         "checkpoint" => ("checkpoint DIR", &[], &[]),
         "flush" => ("flush", &[], &[]),
         "compact" => ("compact", &[], &[]),
@@ -172,6 +174,12 @@ fn command(name: &str, words: Arguments) -> Result<Command> {
             let [before] = words.exactly()?;
             Command::Prune {
                 before: timestamp(&before)?,
+            }
+        }
+        "rollback-to" => {
+            let [target] = words.exactly()?;
+            Command::RollbackTo {
+                target: timestamp(&target)?,
             }
         }
         "checkpoint" => {

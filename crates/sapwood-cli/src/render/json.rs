@@ -70,6 +70,10 @@ fn fields(answer: &Answer) -> Value {
             "rows_dropped": report.rows_dropped,
             "bytes_reclaimed": report.bytes_reclaimed(),
         }),
+        Answer::RolledBack(report) => json!({
+            "visible": report.visible.get(),
+            "epoch": report.epoch,
+        }),
         Answer::Done => json!({}),
         Answer::Status(counts) => status(counts),
         Answer::Stats(stats) => {

@@ -59,6 +59,10 @@ pub(super) fn answer(answer: &Answer) -> String {
         }
         Answer::Pins(all) => counted(&pins(all), all.len(), "pin"),
         Answer::Pruned(report) => pruned(report),
+        Answer::RolledBack(report) => format!(
+            "the state is that of {} again, in epoch {}",
+            report.visible, report.epoch
+        ),
         Answer::Checkpoint(timestamp) => format!("the state up to {timestamp} was copied"),
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),

@@ -24,6 +24,7 @@ pub(super) fn text() -> String {
             "unpin" => "removes a pin",
             "pins" => "lists the pins",
             "prune" => "drops the versions that ended before T",
+            "rollback-to" => "makes the state what it was at T, for good",
             "checkpoint" => "writes a copy that opens as a database",
             "flush" => "moves what is in memory to files",
             "compact" => "rewrites the files",

@@ -94,6 +94,13 @@ fn each_command_answers_as_in_the_shell() {
     );
     let copied = run(["get", "b\\xff", "--json", "--db", copy.to_str().unwrap()]).json();
     assert_eq!(copied["value"], "2");
+    assert_eq!(db.json(&["set", "a", "9"])["timestamp"], 7);
+    assert_eq!(
+        db.json(&["rollback-to", "6"]),
+        json!({ "ok": true, "visible": 6, "epoch": 1 })
+    );
+    assert_eq!(db.json(&["get", "a"])["value"], Value::Null);
+    assert_eq!(db.json(&["rollback-to", "5"])["error"]["kind"], "pruned");
 }
 
 #[test]
