@@ -12,11 +12,12 @@ use super::{
     changes::ChangeSet,
     config::{BlockExecutorConfig, Mode},
     context::BlockContext,
+    kept::Kept,
     ledger::Ledger,
     outcome::{
         BlockEnd, BlockError, BlockFailure, BlockOutput, BlockStats, ExecutionStatus, TxnOutcome,
     },
-    pace::{Pace, Verdict, WORTH},
+    pace::{Pace, WORTH},
     parallel::{Ended, PREFETCH_KEYS, Parallel},
     pool::{Job, Shared},
     schedule::Halt,
@@ -41,7 +42,7 @@ pub(super) struct Block<T, O, F> {
     pub(super) f: Arc<F>,
     pub(super) config: Arc<BlockExecutorConfig>,
     pool: Arc<Shared>,
-    verdict: Arc<Verdict>,
+    pub(super) kept: Arc<Kept>,
     /// The beginning of the block, until somebody takes it.
     start: Mutex<Option<Progress<O>>>,
     is_over: AtomicBool,
@@ -85,7 +86,7 @@ where
 {
     pub(super) fn new(
         config: &Arc<BlockExecutorConfig>,
-        (pool, verdict): (&Arc<Shared>, &Arc<Verdict>),
+        (pool, kept): (&Arc<Shared>, &Arc<Kept>),
         base: Arc<dyn BlockBase>,
         txns: Arc<[T]>,
         hints: Vec<Key>,
@@ -101,14 +102,14 @@ where
                 workers: 1,
                 ..BlockStats::default()
             },
-            penalty: verdict.penalty(),
+            penalty: kept.verdict.penalty(),
         };
         Arc::new(Self {
             txns,
             f,
             config: Arc::clone(config),
             pool: Arc::clone(pool),
-            verdict: Arc::clone(verdict),
+            kept: Arc::clone(kept),
             start: Mutex::new(Some(progress)),
             is_over: AtomicBool::new(false),
             part: Mutex::new(None),
@@ -183,11 +184,11 @@ where
     pub(super) fn go_on(self: &Arc<Self>, ended: Ended<O>) {
         let mut progress = ended.progress;
         if ended.is_given_up {
-            progress.penalty = self.verdict.note_in_vain();
+            progress.penalty = self.kept.verdict.note_in_vain();
             progress.stats.switches += 1;
             self.drive(progress);
         } else {
-            self.verdict.note_end(true);
+            self.kept.verdict.note_end(true);
             self.finish(progress.into_outcome(self.txns.len()));
         }
     }
@@ -204,7 +205,7 @@ where
     /// Runs the rest of the block, or as much of it as comes before a part that others may end.
     fn drive(self: &Arc<Self>, mut progress: Progress<O>) {
         let is_begun = !progress.ledger.outcomes.is_empty();
-        let is_tried = !self.config.adaptive || (!is_begun && self.verdict.is_parallel());
+        let is_tried = !self.config.adaptive || (!is_begun && self.kept.verdict.is_parallel());
         let is_parallel = is_tried && self.may_be_parallel(&progress);
         let next = if is_parallel {
             Next::Parallel
@@ -214,7 +215,7 @@ where
         match next {
             Next::Parallel => self.run_in_parallel(progress),
             Next::End => {
-                self.verdict.note_end(false);
+                self.kept.verdict.note_end(false);
                 self.finish(progress.into_outcome(self.txns.len()));
             }
             Next::Halted => {}
@@ -245,11 +246,19 @@ where
         let reach = u32::try_from(self.config.workers - 1)
             .unwrap_or(u32::MAX)
             .clamp(1, 16);
-        let mut serial = Serial::new(progress.base(), halt, self.config.operations_limit, reach);
+        let frame = self.kept.take_frame();
+        let mut serial = Serial::new(
+            frame,
+            progress.base(),
+            halt,
+            self.config.operations_limit,
+            reach,
+        );
         let first = progress.ledger.outcomes.len();
         let next = self.run_each(&mut serial, progress);
         progress.stats.serial += (progress.ledger.outcomes.len() - first) as u64;
-        let (changes, part) = serial.end();
+        let (changes, part, frame) = serial.end();
+        self.kept.keep_frame(frame);
         progress.add(changes, part);
         if matches!(next, Next::Parallel) {
             progress.stats.switches += 1;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     read_view::ReadView,
-    storage::{KeyRange, Value, check_key, check_value},
+    storage::{Key, KeyRange, Value, check_key, check_value},
     sync::{Arc, Mutex},
 };
 
@@ -199,7 +199,7 @@ impl State<'_> {
         }
         let written: Vec<_> = self.frame.written().collect();
         for number in written {
-            let key = self.frame.slot(number)?.key.clone();
+            let key = Key::copy_from_slice(&self.frame.slot(number)?.key);
             if range.contains(&key) {
                 let value = self.read(number)?;
                 rows.insert(key, value);

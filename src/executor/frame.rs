@@ -4,24 +4,19 @@
 //! has read and written, and what lies below. A run ends by counting on: slots of an older run are as
 //! good as untouched.
 
-use std::hash::BuildHasher;
-
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
-use super::counter::Allowed;
+use super::{
+    counter::Allowed,
+    hash::{KeyHash, KeyHasher, Place},
+};
 use crate::{
     arena::Arena,
     error::{Error, Result},
     limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES},
     storage::{Key, Value},
 };
-
-/// How keys are hashed: with a seed of each executor's own, so that nobody can make keys that meet.
-#[cfg(not(any(loom, shuttle)))]
-pub(super) type KeyHasher = hashbrown::DefaultHashBuilder;
-/// A model runs the same execution again.
-#[cfg(any(loom, shuttle))]
-pub(super) type KeyHasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 
 /// No number, where there could be one.
 pub(super) const NONE: u32 = u32::MAX;
@@ -30,10 +25,12 @@ pub(super) const NONE: u32 = u32::MAX;
 /// other whenever they read it.
 pub(super) type Copies = Arena<{ 8 << 10 }>;
 
+/// A key, in its slot where it is not long: comparing it then needs no other memory.
+pub(super) type SlotKey = SmallVec<[u8; 32]>;
+
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) key: Key,
-    hash: u64,
+    pub(super) key: SlotKey,
     /// The run that touched it last; `read` and `own` are that run's.
     run: u32,
     /// Its number among the run's reads.
@@ -152,7 +149,7 @@ struct Mark {
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     hasher: KeyHasher,
-    table: HashTable<u32>,
+    table: HashTable<Place>,
     slots: Vec<Slot>,
     arena: Copies,
     run: u32,
@@ -196,37 +193,25 @@ impl Frame {
         self.next_savepoint = 0;
     }
 
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
-    }
-
-    /// Hashes as another frame does, and has room for so many keys.
-    pub(super) fn with_hasher(hasher: KeyHasher, keys: usize) -> Self {
-        Self {
-            hasher,
-            table: HashTable::with_capacity(keys),
-            slots: Vec::with_capacity(keys),
-            ..Self::default()
-        }
+    /// Hashes as others do. No key is in it yet.
+    pub(super) fn set_hasher(&mut self, hasher: KeyHasher) {
+        self.hasher = hasher;
     }
 
     /// The slot of a key. Where there is none, one is made, with the location that `locate` finds by
     /// the key's hash.
-    pub(super) fn slot_of(&mut self, key: &[u8], locate: impl FnOnce(u64) -> u32) -> u32 {
-        let hash = self.hash(key);
-        let slots = &self.slots;
-        let is_it = |number: &u32| {
-            slots
-                .get(*number as usize)
-                .is_some_and(|slot| slot.hash == hash && slot.key == key)
+    pub(super) fn slot_of(&mut self, key: &[u8], locate: impl FnOnce(KeyHash) -> u32) -> u32 {
+        let hash = KeyHash::of(&self.hasher, key);
+        let slot_at = |place: &Place| self.slots.get(place.number as usize);
+        let is_it = |place: &Place| {
+            place.hash == hash && slot_at(place).is_some_and(|slot| *slot.key == *key)
         };
-        if let Some(number) = self.table.find(hash, is_it) {
-            return *number;
+        if let Some(place) = self.table.find(hash.spread(), is_it) {
+            return place.number;
         }
         let number = u32::try_from(self.slots.len()).unwrap_or(NONE);
         self.slots.push(Slot {
-            key: self.arena.copy(key),
-            hash,
+            key: SlotKey::from_slice(key),
             run: 0,
             read: NONE,
             own: NONE,
@@ -235,9 +220,9 @@ impl Frame {
             writer: NONE,
             location: locate(hash),
         });
-        let slots = &self.slots;
-        let hash_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| slot.hash);
-        self.table.insert_unique(hash, number, hash_of);
+        let place = Place { hash, number };
+        self.table
+            .insert_unique(hash.spread(), place, |place| place.spread());
         number
     }
 
@@ -264,8 +249,33 @@ impl Frame {
         &self.slots
     }
 
-    pub(super) fn into_slots(self) -> Vec<Slot> {
-        self.slots
+    /// One by one: the keys of all slots, in order, and what was written. The slots go.
+    pub(super) fn take_rows(&mut self) -> (Vec<Key>, Vec<(Key, Option<Value>)>) {
+        let mut keys = Vec::with_capacity(self.slots.len());
+        let mut rows = Vec::with_capacity(self.slots.len());
+        for slot in self.slots.drain(..) {
+            let key = self.arena.copy(&slot.key);
+            if slot.writer != NONE {
+                rows.push((key.clone(), slot.current));
+            }
+            keys.push(key);
+        }
+        self.table.clear();
+        (keys, rows)
+    }
+
+    /// Forgets all keys; its memory stays.
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+        self.slots.clear();
+        self.reads.clear();
+        self.captured.clear();
+        self.writes.clear();
+    }
+
+    /// How many keys it has memory for.
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.capacity()
     }
 
     /// The number of a slot's read in this run.

@@ -17,7 +17,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `context`, `iter`, `ranges` | what a transaction sees and does |
-//! | `worker`, `frame` | what a thread keeps, of keys, and of the run at hand |
+//! | `worker`, `frame`, `hash` | what a thread keeps, of keys, and of the run at hand |
 //! | `run` | calling a transaction's code: panics, errors, what it ended with |
 //! | `ledger` | what is decided, in order: both paths end there |
 //! | `serial` | one by one: a map over the base |
@@ -25,7 +25,7 @@
 //! | `memory` | what transactions have written, version by version |
 //! | `schedule`, `shares` | the protocols between workers |
 //! | `block`, `pace` | the parts of a block, and when it goes from one path to the other |
-//! | `pool` | threads |
+//! | `pool`, `kept` | threads and memory that serve block after block |
 //! | `base`, `merge`, `counter` | the state below; rows over rows; integer cells |
 //! | `config`, `outcome`, `changes`, `access` | what goes in and comes out |
 //!
@@ -51,7 +51,9 @@ mod context;
 mod counter;
 mod counts;
 mod frame;
+mod hash;
 mod iter;
+mod kept;
 mod ledger;
 mod memory;
 mod merge;
@@ -85,7 +87,7 @@ pub use outcome::{
 };
 pub use running::RunningBlock;
 
-use self::{pace::Verdict, pool::Pool};
+use self::{kept::Kept, pool::Pool};
 use crate::{
     error::{Error, Result},
     limits::BLOCK_MAX_TXNS,
@@ -129,8 +131,7 @@ use crate::{
 pub struct BlockExecutor {
     config: Arc<BlockExecutorConfig>,
     pool: Arc<Pool>,
-    /// What the blocks before were like.
-    verdict: Arc<Verdict>,
+    kept: Arc<Kept>,
 }
 
 impl BlockExecutor {
@@ -142,8 +143,8 @@ impl BlockExecutor {
         config.check()?;
         Ok(Self {
             pool: Arc::new(Pool::new(config.workers, config.stack_size_bytes)),
+            kept: Kept::new(config.workers),
             config: Arc::new(config),
-            verdict: Arc::new(Verdict::new()),
         })
     }
 

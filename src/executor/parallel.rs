@@ -35,9 +35,6 @@ const ROUND: u32 = 64;
 const LOOKED_AT: u32 = 16;
 /// Base values that are fetched together.
 pub(super) const PREFETCH_KEYS: usize = 128;
-/// Room is made for so many keys of each transaction, up to a limit.
-const KEYS_EACH: usize = 3;
-const ROOM_MAX_KEYS: usize = 1 << 15;
 /// Locations whose changes are collected together.
 const COLLECTED: u32 = 1_024;
 /// One run in so many is timed.
@@ -53,8 +50,6 @@ pub(super) struct Parallel<T, O, F> {
     /// What aborted runs have left in the memory, until the next run of theirs takes its place.
     leftovers: Box<[Mutex<Vec<u32>>]>,
     first: u32,
-    /// How many keys there is room for from the start.
-    keys: usize,
     hints: Vec<Key>,
     next_hint: AtomicU32,
     /// Those of each worker so far.
@@ -110,10 +105,9 @@ where
         let window = (4 * config.workers).clamp(1, config.window);
         let window = u32::try_from(window).unwrap_or(u32::MAX);
         let hints = std::mem::take(&mut progress.hints);
-        let keys = ((end - first) as usize * KEYS_EACH).min(ROOM_MAX_KEYS);
         Arc::new(Self {
             block: Arc::clone(block),
-            memory: Arc::new(Memory::new(progress.base(), keys)),
+            memory: Arc::new(Memory::new(progress.base(), &block.kept)),
             schedule: Schedule::new(first, end, window),
             halt,
             head: Mutex::new(AtHead {
@@ -126,7 +120,6 @@ where
                 .take((end - first) as usize)
                 .collect(),
             first,
-            keys,
             hints,
             next_hint: AtomicU32::new(0),
             counts: Mutex::default(),
@@ -136,7 +129,7 @@ where
 
     /// Works until the part has ended. Returns it to whoever ended it.
     pub(super) fn take_part(&self) -> Option<Ended<O>> {
-        let mut worker = Worker::new(self.memory.hasher(), self.keys);
+        let mut worker = Worker::new(&self.block.kept, self.memory.hasher());
         let number = {
             let mut counts = self.counts.lock();
             counts.push(Arc::clone(&worker.counts));

@@ -120,7 +120,7 @@ impl BlockExecutor {
     {
         let pool = self.pool.shared();
         let (base, txns) = (Arc::clone(&parts.base), Arc::clone(&parts.txns));
-        let shared = (pool, &self.verdict);
+        let shared = (pool, &self.kept);
         let block = Block::new(config, shared, base, txns, hints, Arc::clone(&parts.f));
         let job: Arc<dyn Job> = Arc::<Block<T, O, F>>::clone(&block);
         pool.post(&job, 1).map_err(BlockError::refused)?;

@@ -57,7 +57,7 @@ impl Below {
         self.ordered.get_or_insert_with(|| {
             let written = frame.slots().iter().filter(|slot| slot.writer != NONE);
             written
-                .map(|slot| (slot.key.clone(), slot.current.clone()))
+                .map(|slot| (Key::copy_from_slice(&slot.key), slot.current.clone()))
                 .collect()
         })
     }
@@ -76,13 +76,14 @@ pub(super) struct Serial {
 
 impl Serial {
     pub(super) fn new(
+        frame: Frame,
         base: Arc<dyn BlockBase>,
         halt: Arc<Halt>,
         operations_limit: u64,
         reach: u32,
     ) -> Self {
         Self {
-            frame: Frame::default(),
+            frame,
             below: Below {
                 base,
                 ordered: None,
@@ -170,7 +171,7 @@ impl Serial {
                 Own::Delta(_) => return,
             };
             if let Some(ordered) = ordered {
-                ordered.insert(slot.key.clone(), value.clone());
+                ordered.insert(Key::copy_from_slice(&slot.key), value.clone());
             }
             slot.current = value;
             slot.is_known = true;
@@ -178,13 +179,12 @@ impl Serial {
         });
     }
 
-    /// What was changed, and read.
-    pub(super) fn end(self) -> (ChangeSet, Part) {
+    /// What was changed, and read; and the frame, to be used again.
+    pub(super) fn end(self) -> (ChangeSet, Part, Frame) {
         let mut part = self.part;
-        let slots = self.frame.into_slots();
-        part.set_keys(slots.iter().map(|slot| slot.key.clone()).collect());
-        let written = slots.into_iter().filter(|slot| slot.writer != NONE);
-        let rows = written.map(|slot| (slot.key, slot.current)).collect();
-        (ChangeSet::new(rows), part)
+        let mut frame = self.frame;
+        let (keys, rows) = frame.take_rows();
+        part.set_keys(keys);
+        (ChangeSet::new(rows), part, frame)
     }
 }

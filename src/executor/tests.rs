@@ -383,3 +383,33 @@ fn a_run_that_goes_round_because_it_is_stale_is_told_so() {
         .unwrap();
     assert_eq!((block.stats.committed, block.stats.executions), (2, 3));
 }
+
+#[test]
+fn nothing_of_a_block_is_left_for_the_next() {
+    for executor in modes() {
+        for before in [1, 2] {
+            // The same keys and the same executor, whose memory is used again.
+            let outcome = executor.execute(base(&[("n", before)]), vec![(); 40], |ctx, ()| {
+                ctx.add("n", 1)?;
+                let total = decode_cell(ctx.get("n")?.as_deref())?;
+                Ok(ExecutionStatus::Success(total))
+            });
+            let block = outcome.unwrap();
+            assert_eq!(block.outcomes[0], Success(before + 1));
+            assert_eq!(number(&block.changes, "n"), Some(before + 40));
+        }
+        let other = executor.execute(base(&[]), vec!["m"; 40], |ctx, key| {
+            ctx.set(key, b"")?;
+            Ok(ExecutionStatus::Success(ctx.contains(b"n")?))
+        });
+        let other = other.unwrap();
+        assert!(
+            other
+                .outcomes
+                .iter()
+                .all(|outcome| *outcome == Success(false))
+        );
+        assert_eq!(other.changes.len(), 1);
+        assert_eq!(other.access.keys_read(), ["n"]);
+    }
+}

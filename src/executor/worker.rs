@@ -3,7 +3,9 @@
 use super::{
     counter::encode_cell,
     counts::WorkerCounts,
-    frame::{Frame, KeyHasher, Own},
+    frame::{Frame, Own},
+    hash::KeyHasher,
+    kept::Kept,
     memory::Reliance,
     pace::{Pace, WORTH_AHEAD},
     ranges::RangeRead,
@@ -14,6 +16,7 @@ use crate::sync::Arc;
 const SPARE: usize = 64;
 
 pub(super) struct Worker {
+    kept: Arc<Kept>,
     pub(super) frame: Frame,
     /// A transaction that was handed over, to be run next.
     pub(super) handed: Option<u32>,
@@ -28,9 +31,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(hasher: KeyHasher, keys: usize) -> Self {
+    pub(super) fn new(kept: &Arc<Kept>, hasher: KeyHasher) -> Self {
+        let mut frame = kept.take_frame();
+        frame.set_hasher(hasher);
         Self {
-            frame: Frame::with_hasher(hasher, keys),
+            kept: Arc::clone(kept),
+            frame,
             handed: None,
             counts: Arc::default(),
             pace: Pace::new(WORTH_AHEAD),
@@ -78,5 +84,11 @@ impl Worker {
             used.clear();
             self.spare.push(reliance);
         }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kept.keep_frame(std::mem::take(&mut self.frame));
     }
 }

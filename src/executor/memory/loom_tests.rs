@@ -20,7 +20,7 @@ impl Memory {
         if has_index {
             self.enter_in_index(&[number]);
         }
-        let location = self.locations.get(number).unwrap();
+        let location = self.tables.locations.get(number).unwrap();
         location.is_written.store(true, Ordering::Release);
         location.chain.write().put(txn, 0, Own::Value(None));
     }
@@ -28,8 +28,11 @@ impl Memory {
 
 /// One transaction writes a key, the one above it reads the range; then the first is committed.
 fn write_beside_a_range(publish: fn(&Memory, u32)) {
-    let memory = Arc::new(Memory::new(Arc::new(BTreeMap::<Key, Value>::new()), 0));
-    let number = memory.locate(memory.hasher().hash_one(&b"key"[..]), b"key");
+    let memory = Arc::new(Memory::new(
+        Arc::new(BTreeMap::<Key, Value>::new()),
+        &Kept::new(1),
+    ));
+    let number = memory.locate(KeyHash::of(&memory.hasher(), b"key"), b"key");
     let writer = {
         let memory = Arc::clone(&memory);
         thread::spawn(move || publish(&memory, number))

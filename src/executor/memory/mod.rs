@@ -16,7 +16,6 @@ mod table;
 
 use std::{
     collections::BTreeMap,
-    hash::BuildHasher,
     ops::{Bound, Range},
     sync::OnceLock,
 };
@@ -30,7 +29,9 @@ use self::{
 use super::{
     base::BlockBase,
     counter::{Allowed, decode_cell, encode_cell},
-    frame::{Captured, Copies, KeyHasher, NONE, Own, Seen, Slot},
+    frame::{Captured, Copies, NONE, Own, Seen, Slot, SlotKey},
+    hash::{KeyHash, KeyHasher, Place},
+    kept::Kept,
     merge::End,
     ranges::{RangeRead, SeenRow},
     run::without_panic,
@@ -47,27 +48,53 @@ const SHARDS: usize = 64;
 
 pub(super) struct Memory {
     pub(super) base: Arc<dyn BlockBase>,
-    hasher: KeyHasher,
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
-    locations: Table<Location>,
+    tables: Tables,
+    kept: Arc<Kept>,
     /// The keys that were written, in order, once a range was asked for.
     index: RwLock<Option<BTreeMap<Key, u32>>>,
 }
 
-/// A part of the table of keys.
-struct Shard {
-    places: HashTable<Place>,
-    keys: Copies,
+/// The keys and their locations.
+pub(super) struct Tables {
+    hasher: KeyHasher,
+    shards: Box<[CachePadded<Mutex<HashTable<Place>>>]>,
+    locations: Table<Location>,
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    hash: u64,
-    location: u32,
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            hasher: KeyHasher::default(),
+            shards: std::iter::repeat_with(CachePadded::default)
+                .take(SHARDS)
+                .collect(),
+            locations: Table::new(),
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn len(&self) -> usize {
+        self.locations.len() as usize
+    }
+
+    /// Forgets all keys; its memory stays.
+    pub(super) fn clear(&mut self) {
+        for shard in &self.shards {
+            shard.lock().clear();
+        }
+        self.locations.clear();
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.kept.keep_tables(std::mem::take(&mut self.tables));
+    }
 }
 
 struct Location {
-    key: Key,
+    key: SlotKey,
     base: OnceLock<Option<Value>>,
     /// Set before the first entry is put in: mostly there is none.
     is_written: AtomicBool,
@@ -147,68 +174,61 @@ fn no_location() -> Error {
 }
 
 impl Memory {
-    /// Over `base`, with room for so many keys.
-    pub(super) fn new(base: Arc<dyn BlockBase>, keys: usize) -> Self {
-        let shard = || {
-            CachePadded::new(Mutex::new(Shard {
-                places: HashTable::with_capacity(keys / SHARDS),
-                keys: Copies::default(),
-            }))
-        };
+    pub(super) fn new(base: Arc<dyn BlockBase>, kept: &Arc<Kept>) -> Self {
         Self {
             base,
-            hasher: KeyHasher::default(),
-            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-            locations: Table::new(),
+            tables: kept.take_tables(),
+            kept: Arc::clone(kept),
             index: RwLock::default(),
         }
     }
 
     pub(super) fn hasher(&self) -> KeyHasher {
-        self.hasher.clone()
+        self.tables.hasher.clone()
     }
 
     fn location(&self, number: u32) -> Result<&Location, Stop> {
-        self.locations
+        self.tables
+            .locations
             .get(number)
             .ok_or_else(|| Stop::Storage(no_location()))
     }
 
     /// The location of a key, made where there is none.
-    pub(super) fn locate(&self, hash: u64, key: &[u8]) -> u32 {
+    pub(super) fn locate(&self, hash: KeyHash, key: &[u8]) -> u32 {
         debug_assert_eq!(
             hash,
-            self.hasher.hash_one(key),
+            KeyHash::of(&self.tables.hasher, key),
             "frames hash as the memory does"
         );
-        let shard = usize::try_from(hash >> 32).unwrap_or(0) % SHARDS;
-        let Some(shard) = self.shards.get(shard) else {
+        let Some(shard) = self.tables.shards.get(hash.part(SHARDS)) else {
             return NONE;
         };
-        let Shard { places, keys } = &mut *shard.lock();
-        let is_it = |place: &Place| place.hash == hash && self.is_key(place.location, key);
-        match places.entry(hash, is_it, |place| place.hash) {
-            Entry::Occupied(found) => found.get().location,
+        let mut places = shard.lock();
+        let is_it = |place: &Place| place.hash == hash && self.is_key(place.number, key);
+        match places.entry(hash.spread(), is_it, |place| place.spread()) {
+            Entry::Occupied(found) => found.get().number,
             Entry::Vacant(vacant) => {
-                let pushed = self.locations.push(Location {
-                    key: keys.copy(key),
+                let pushed = self.tables.locations.push(Location {
+                    key: SlotKey::from_slice(key),
                     base: OnceLock::new(),
                     is_written: AtomicBool::new(false),
                     is_indexed: AtomicBool::new(false),
                     chain: RwLock::default(),
                 });
-                let Some(location) = pushed else { return NONE };
-                vacant.insert(Place { hash, location });
-                location
+                let Some(number) = pushed else { return NONE };
+                vacant.insert(Place { hash, number });
+                number
             }
         }
     }
 
     /// Whether a location is that of a key.
     fn is_key(&self, number: u32, key: &[u8]) -> bool {
-        self.locations
+        self.tables
+            .locations
             .get(number)
-            .is_some_and(|location| location.key == key)
+            .is_some_and(|location| *location.key == *key)
     }
 
     /// The base's value.
@@ -225,7 +245,7 @@ impl Memory {
     /// Fetches base values that nobody has read yet. What cannot be read is left to whoever needs it.
     /// Returns how many.
     pub(super) fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
-        let numbers = keys.map(|key| self.locate(self.hasher.hash_one(key), key));
+        let numbers = keys.map(|key| self.locate(KeyHash::of(&self.tables.hasher, key), key));
         let numbers: Vec<_> = numbers.collect();
         self.fetch(&numbers)
     }
@@ -234,7 +254,7 @@ impl Memory {
     pub(super) fn fetch(&self, numbers: &[u32]) -> u64 {
         let locations = numbers
             .iter()
-            .filter_map(|number| self.locations.get(*number));
+            .filter_map(|number| self.tables.locations.get(*number));
         let missing: Vec<_> = locations
             .filter(|location| location.base.get().is_none())
             .collect();
@@ -321,14 +341,14 @@ impl Memory {
             Some(index)
         };
         for (number, own) in writes {
-            if let Some(location) = self.locations.get(number) {
+            if let Some(location) = self.tables.locations.get(number) {
                 location.is_written.store(true, Ordering::Release);
                 location.chain.write().put(txn, incarnation, own);
             }
         }
         drop(gate);
         for number in previous.iter().filter(|number| !written.contains(number)) {
-            if let Some(location) = self.locations.get(*number) {
+            if let Some(location) = self.tables.locations.get(*number) {
                 location.chain.write().remove(txn);
             }
         }
@@ -337,7 +357,7 @@ impl Memory {
     fn enter_in_index(&self, written: &[u32]) {
         let locations = written
             .iter()
-            .filter_map(|number| Some((*number, self.locations.get(*number)?)));
+            .filter_map(|number| Some((*number, self.tables.locations.get(*number)?)));
         let new = locations.filter(|(_, location)| !location.is_indexed.load(Ordering::Acquire));
         let new: Vec<_> = new.collect();
         if new.is_empty() {
@@ -345,7 +365,7 @@ impl Memory {
         }
         if let Some(index) = &mut *self.index.write() {
             for (number, location) in new {
-                index.insert(location.key.clone(), number);
+                index.insert(Key::copy_from_slice(&location.key), number);
                 location.is_indexed.store(true, Ordering::Release);
             }
         }
@@ -359,10 +379,10 @@ impl Memory {
         let mut index = self.index.write();
         if index.is_none() {
             let mut keys = BTreeMap::new();
-            for (number, location) in (0..).zip(self.locations.iter()) {
+            for (number, location) in (0..).zip(self.tables.locations.iter()) {
                 let Some(location) = location else { continue };
                 if location.is_written.load(Ordering::Acquire) {
-                    keys.insert(location.key.clone(), number);
+                    keys.insert(Key::copy_from_slice(&location.key), number);
                     location.is_indexed.store(true, Ordering::Release);
                 }
             }
@@ -421,7 +441,7 @@ impl Memory {
 
     /// Whether a run would read the same again.
     pub(super) fn point_holds(&self, number: u32, captured: &Captured, txn: u32) -> bool {
-        let Some(location) = self.locations.get(number) else {
+        let Some(location) = self.tables.locations.get(number) else {
             return false;
         };
         if captured.seen == Seen::BOUNDED {
@@ -514,7 +534,7 @@ impl Memory {
     pub(super) fn mark_estimates(&self, txn: u32, written: &[u32]) {
         for location in written
             .iter()
-            .filter_map(|number| self.locations.get(*number))
+            .filter_map(|number| self.tables.locations.get(*number))
         {
             location.chain.write().mark_estimate(txn);
         }
@@ -539,22 +559,24 @@ impl Memory {
 
     /// How many locations there are.
     pub(super) fn len(&self) -> u32 {
-        self.locations.len()
+        self.tables.locations.len()
     }
 
     /// What the transactions before `txn`, all of them committed, leave at some locations.
     pub(super) fn changes(&self, numbers: Range<u32>, txn: u32) -> Changes {
+        let mut arena = Copies::default();
         let mut changes = Changes::default();
         for number in numbers {
-            let Some(location) = self.locations.get(number) else {
+            let Some(location) = self.tables.locations.get(number) else {
                 changes.keys.push(Key::new());
                 continue;
             };
-            changes.keys.push(location.key.clone());
+            let key = arena.copy(&location.key);
+            changes.keys.push(key.clone());
             if location.is_written.load(Ordering::Acquire)
                 && let Found::Value { value, .. } = location.chain.read().below(txn)
             {
-                changes.rows.push((location.key.clone(), value.cloned()));
+                changes.rows.push((key, value.cloned()));
             }
         }
         changes

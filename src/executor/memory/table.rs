@@ -52,6 +52,19 @@ impl<T> Table<T> {
         self.buckets.get(bucket)?.get()?.get(place)?.get()
     }
 
+    /// Drops the items; their memory stays.
+    pub(in crate::executor) fn clear(&mut self) {
+        let mut left =
+            std::mem::replace(&mut self.len, AtomicU32::new(0)).load(Ordering::Relaxed) as usize;
+        for items in self.buckets.iter_mut().filter_map(OnceLock::get_mut) {
+            let (used, _) = items.split_at_mut(left.min(items.len()));
+            left -= used.len();
+            for item in used {
+                item.take();
+            }
+        }
+    }
+
     /// How many items there are, with those that are still being added.
     pub(in crate::executor) fn len(&self) -> u32 {
         self.len.load(Ordering::Acquire)
