@@ -16,13 +16,13 @@
 
 use smallvec::SmallVec;
 
-use crate::sync::Mutex;
+use crate::sync::{CachePadded, Mutex};
 
 #[derive(Debug)]
 pub(in crate::executor) struct Statuses<R> {
     /// The index of the first.
     first: u32,
-    txns: Box<[Mutex<Txn<R>>]>,
+    txns: Box<[CachePadded<Mutex<Txn<R>>>]>,
 }
 
 #[derive(Debug)]
@@ -56,11 +56,11 @@ pub(in crate::executor) enum Head<R> {
 impl<R> Statuses<R> {
     pub(in crate::executor) fn new(first: u32, count: usize) -> Self {
         let new = || {
-            Mutex::new(Txn {
+            CachePadded::new(Mutex::new(Txn {
                 phase: Phase::Ready,
                 incarnation: 0,
                 dependents: SmallVec::new(),
-            })
+            }))
         };
         Self {
             first,
