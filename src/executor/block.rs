@@ -19,7 +19,7 @@ use super::{
     },
     pace::{Pace, WORTH},
     parallel::{Ended, PREFETCH_KEYS, Parallel},
-    pool::{Job, Shared},
+    pool::{Inside, Job, Shared},
     schedule::Halt,
     serial::Serial,
 };
@@ -181,12 +181,12 @@ where
     }
 
     /// Goes on after a parallel part.
-    pub(super) fn go_on(self: &Arc<Self>, ended: Ended<O>) {
+    pub(super) fn go_on(self: &Arc<Self>, ended: Ended<O>, inside: &Inside) {
         let mut progress = ended.progress;
         if ended.is_given_up {
             progress.penalty = self.kept.verdict.note_in_vain();
             progress.stats.switches += 1;
-            self.drive(progress);
+            self.drive(progress, inside);
         } else {
             self.kept.verdict.note_end(true);
             self.finish(progress.into_outcome(self.txns.len()));
@@ -203,7 +203,7 @@ where
     }
 
     /// Runs the rest of the block, or as much of it as comes before a part that others may end.
-    fn drive(self: &Arc<Self>, mut progress: Progress<O>) {
+    fn drive(self: &Arc<Self>, mut progress: Progress<O>, inside: &Inside) {
         let is_begun = !progress.ledger.outcomes.is_empty();
         let is_tried = !self.config.adaptive || (!is_begun && self.kept.verdict.is_parallel());
         let is_parallel = is_tried && self.may_be_parallel(&progress);
@@ -213,7 +213,7 @@ where
             self.run_serially(&mut progress)
         };
         match next {
-            Next::Parallel => self.run_in_parallel(progress),
+            Next::Parallel => self.run_in_parallel(progress, inside),
             Next::End => {
                 self.kept.verdict.note_end(false);
                 self.finish(progress.into_outcome(self.txns.len()));
@@ -222,7 +222,7 @@ where
         }
     }
 
-    fn run_in_parallel(self: &Arc<Self>, progress: Progress<O>) {
+    fn run_in_parallel(self: &Arc<Self>, progress: Progress<O>, inside: &Inside) {
         let Some(halt) = self.begin_part() else {
             return;
         };
@@ -232,10 +232,10 @@ where
         let job: Arc<dyn Job> = Arc::<Parallel<T, O, F>>::clone(&part);
         // Without them it takes longer.
         let _ = self.pool.post(&job, helpers);
-        let ended = part.take_part();
+        let ended = part.take_part(inside);
         if let Some(ended) = ended {
             self.pool.withdraw(&job);
-            self.go_on(ended);
+            self.go_on(ended, inside);
         }
     }
 
@@ -357,10 +357,10 @@ where
     O: Send + 'static,
     F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
 {
-    fn work(self: Arc<Self>) {
+    fn work(self: Arc<Self>, inside: &Inside) {
         let start = self.start.lock().take();
         if let Some(progress) = start {
-            self.drive(progress);
+            self.drive(progress, inside);
         }
     }
 

@@ -100,7 +100,7 @@ pub(super) enum Below<'a> {
 }
 
 /// What a run left behind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Left {
     pub(super) stop: Option<Stop>,
     pub(super) charged: u64,

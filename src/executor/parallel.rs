@@ -15,7 +15,7 @@ use super::{
     counts::WorkerCounts,
     memory::{Changes, Memory, Reliance, View},
     outcome::ExecutionStatus,
-    pool::Job,
+    pool::{Inside, Job},
     ranges,
     run::{Ending, Ran, run, without_panic},
     schedule::{Halt, Head, Schedule},
@@ -128,8 +128,8 @@ where
     }
 
     /// Works until the part has ended. Returns it to whoever ended it.
-    pub(super) fn take_part(&self) -> Option<Ended<O>> {
-        let mut worker = Worker::new(&self.block.kept, self.memory.hasher());
+    pub(super) fn take_part(&self, inside: &Inside) -> Option<Ended<O>> {
+        let mut worker = Worker::new(&self.block.kept, self.memory.hasher(), inside);
         let number = {
             let mut counts = self.counts.lock();
             counts.push(Arc::clone(&worker.counts));
@@ -176,13 +176,11 @@ where
         worker.frame.begin();
         let number = worker.counts.executions.add(1);
         let began = number.is_multiple_of(u64::from(TIMED)).then(Instant::now);
-        let Some(txn) = self.block.txns.get(index as usize) else {
-            let left = Left {
-                stop: None,
-                charged: 0,
-                ranges: Vec::new(),
-            };
-            return (Err(Stop::Halted), left);
+        worker.inside.enter();
+        let txn = self.block.txns.get(index as usize);
+        let Some(txn) = txn.filter(|_| !self.halt.is_set()) else {
+            worker.inside.leave();
+            return (Err(Stop::Halted), Left::default());
         };
         let state = State {
             frame: &mut worker.frame,
@@ -200,6 +198,7 @@ where
             until_look: UNTIL_LOOK,
         };
         let (ran, left) = run(BlockContext::new(state, index), txn, &*self.block.f);
+        worker.inside.leave();
         if let Some(began) = began.filter(|_| ran.is_ok()) {
             worker.pace.note(began.elapsed());
         }
@@ -488,9 +487,9 @@ where
     O: Send + 'static,
     F: Fn(&mut BlockContext<'_>, &T) -> Result<ExecutionStatus<O>> + Send + Sync + 'static,
 {
-    fn work(self: Arc<Self>) {
-        if let Some(ended) = self.take_part() {
-            self.block.go_on(ended);
+    fn work(self: Arc<Self>, inside: &Inside) {
+        if let Some(ended) = self.take_part(inside) {
+            self.block.go_on(ended, inside);
         }
     }
 

@@ -17,7 +17,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, AtomicBool, Condvar, Mutex, Ordering,
         thread::{self, JoinHandle, ThreadId},
     },
 };
@@ -25,13 +25,38 @@ use crate::{
 /// What threads share.
 pub(super) trait Job: Send + Sync {
     /// Works for as long as there is something to do.
-    fn work(self: Arc<Self>);
+    fn work(self: Arc<Self>, inside: &Inside);
 
     /// The work unwound, by a mistake of the executor's own.
     fn fail(&self);
 
     /// Whether nobody waits for it any more.
     fn is_over(&self) -> bool;
+}
+
+/// Whether a thread is inside of code that may never return.
+///
+/// It is set first, and whether there is still anything to run for is asked after; who wonders whether a thread
+/// is lost asks in the other order. So a thread that is not inside comes back.
+#[derive(Clone, Debug)]
+pub(super) struct Inside(Arc<AtomicBool>);
+
+impl Inside {
+    fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    pub(super) fn enter(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn leave(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 #[derive(Debug)]
@@ -61,6 +86,7 @@ struct Thread {
     id: ThreadId,
     handle: JoinHandle<()>,
     job: Option<Arc<dyn Job>>,
+    inside: Inside,
 }
 
 impl std::fmt::Debug for State {
@@ -130,9 +156,11 @@ impl Shared {
         let mut missing = state.tickets.len().saturating_sub(state.idle);
         while missing > 0 {
             if state.threads.len() >= self.workers {
-                let is_lost =
-                    |thread: &Thread| thread.job.as_ref().is_some_and(|job| job.is_over());
-                // Only where nobody else would take the ticket: mostly it is on its way back.
+                let is_lost = |thread: &Thread| {
+                    let is_over = thread.job.as_ref().is_some_and(|job| job.is_over());
+                    is_over && thread.inside.is_set()
+                };
+                // Only where nobody else would take the ticket: it may come back.
                 let lost = state
                     .threads
                     .iter()
@@ -185,26 +213,30 @@ impl Shared {
 
     fn make_thread(self: &Arc<Self>, state: &mut State) -> Result<()> {
         let shared = Arc::clone(self);
+        let inside = Inside::new();
+        let of_thread = inside.clone();
         let builder = thread::Builder::new()
             .name(format!("sapwood-block-{}", state.made))
             .stack_size(self.stack_size_bytes);
-        let made = builder.spawn(move || shared.serve());
+        let made = builder.spawn(move || shared.serve(&of_thread));
         let handle = made.map_err(|error| Error::io("the system gave no thread", error))?;
         state.made += 1;
         state.threads.push(Thread {
             id: handle.thread().id(),
             handle,
             job: None,
+            inside,
         });
         Ok(())
     }
 
     /// What a thread does.
-    fn serve(&self) {
+    fn serve(&self, inside: &Inside) {
         let id = thread::current().id();
         while let Some(job) = self.take(id) {
             let working = Arc::clone(&job);
-            if catch_unwind(AssertUnwindSafe(|| working.work())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| working.work(inside))).is_err() {
+                inside.leave();
                 job.fail();
             }
             drop(job);

@@ -413,3 +413,27 @@ fn nothing_of_a_block_is_left_for_the_next() {
         assert_eq!(other.access.keys_read(), ["n"]);
     }
 }
+
+#[test]
+fn blocks_in_a_row_are_run_by_the_same_threads() {
+    let seen = Arc::new(crate::sync::Mutex::new(std::collections::HashSet::new()));
+    let executor = executor(|_| ());
+    for _ in 0..50 {
+        let seen = Arc::clone(&seen);
+        let block = executor.execute(
+            base(&[]),
+            (0_u16..200).collect::<Vec<_>>(),
+            move |ctx, key| {
+                seen.lock().insert(std::thread::current().id());
+                ctx.set(key.to_be_bytes(), b"")?;
+                Ok(ExecutionStatus::Success(()))
+            },
+        );
+        block.unwrap();
+    }
+    let threads = seen.lock().len();
+    assert!(
+        (1..=2).contains(&threads),
+        "{threads} threads for 2 workers"
+    );
+}

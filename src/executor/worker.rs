@@ -8,6 +8,7 @@ use super::{
     kept::Kept,
     memory::Reliance,
     pace::{Pace, WORTH_AHEAD},
+    pool::Inside,
     ranges::RangeRead,
 };
 use crate::sync::Arc;
@@ -17,6 +18,7 @@ const SPARE: usize = 64;
 
 pub(super) struct Worker {
     kept: Arc<Kept>,
+    pub(super) inside: Inside,
     pub(super) frame: Frame,
     /// A transaction that was handed over, to be run next.
     pub(super) handed: Option<u32>,
@@ -31,11 +33,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(kept: &Arc<Kept>, hasher: KeyHasher) -> Self {
+    pub(super) fn new(kept: &Arc<Kept>, hasher: KeyHasher, inside: &Inside) -> Self {
         let mut frame = kept.take_frame();
         frame.set_hasher(hasher);
         Self {
             kept: Arc::clone(kept),
+            inside: inside.clone(),
             frame,
             handed: None,
             counts: Arc::default(),

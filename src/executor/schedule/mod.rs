@@ -38,11 +38,11 @@ impl Halt {
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Acquire)
+        self.is_set.load(Ordering::SeqCst)
     }
 
     pub(super) fn set(&self) {
-        self.is_set.store(true, Ordering::Release);
+        self.is_set.store(true, Ordering::SeqCst);
         self.idle.wake_all();
     }
 }

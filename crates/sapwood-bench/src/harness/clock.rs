@@ -1,10 +1,6 @@
 //! What a round took: wall time, and the CPU time that it cost.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -54,22 +50,21 @@ impl Clock {
         })
     }
 
-    /// From Linux's scheduler statistics, which a program may read without unsafe code. They move
-    /// in steps of some milliseconds; a round is hundreds long.
+    #[cfg(unix)]
     fn cpu(self) -> Option<Duration> {
-        match self {
-            Self::Thread => on_cpu(Path::new("/proc/thread-self/schedstat")),
-            Self::Process => fs::read_dir("/proc/self/task")
-                .ok()?
-                .filter_map(|task| on_cpu(&task.ok()?.path().join("schedstat")))
-                .reduce(|a, b| a + b),
-        }
-    }
-}
+        use rustix::time::{ClockId, clock_gettime};
 
-/// The first number: nanoseconds on a CPU.
-fn on_cpu(path: &Path) -> Option<Duration> {
-    let text = fs::read_to_string(path).ok()?;
-    let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanoseconds))
+        // Threads that have ended count as well.
+        let time = clock_gettime(match self {
+            Self::Thread => ClockId::ThreadCPUTime,
+            Self::Process => ClockId::ProcessCPUTime,
+        });
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+    }
+
+    #[cfg(not(unix))]
+    fn cpu(self) -> Option<Duration> {
+        None
+    }
 }
