@@ -19,7 +19,7 @@ mod real {
     pub(crate) use std::{
         sync::{
             Arc, Weak,
-            atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+            atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence},
         },
         thread,
     };
@@ -76,7 +76,7 @@ mod model {
     pub(crate) use crossbeam::utils::CachePadded;
     pub(crate) use model::{
         MutexGuard,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence},
     };
     pub(crate) use std::sync::{Arc, Weak};
     use std::time::Instant;

@@ -14,15 +14,31 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 }
 
 impl Memory {
-    /// Looks for an index, and puts the entries in after, with nothing held in between.
-    fn publish_without_the_gate(&self, txn: u32, number: u32) {
-        let has_index = self.index.read().is_some();
-        if has_index {
+    /// Looks for an index first, and puts the entries in after.
+    fn publish_in_the_wrong_order(&self, txn: u32, number: u32) {
+        if self.has_index.load(Ordering::Relaxed) {
             self.enter_in_index(&[number]);
         }
         let location = self.tables.locations.get(number).unwrap();
         location.is_written.store(true, Ordering::Release);
         location.chain.write().put(txn, 0, Own::Value(None));
+    }
+
+    /// Leaves the index to whoever has written the key first.
+    fn publish_for_the_first_only(&self, txn: u32, number: u32) {
+        let location = self.tables.locations.get(number).unwrap();
+        let is_first = !location.is_written.load(Ordering::Acquire);
+        location.is_written.store(true, Ordering::Release);
+        location.chain.write().put(txn, 0, Own::Value(None));
+        fence(Ordering::SeqCst);
+        if is_first && self.has_index.load(Ordering::Relaxed) {
+            self.enter_in_index(&[number]);
+        }
+    }
+
+    fn publish_one(&self, txn: u32, number: u32) {
+        let write = (number, Own::Value(None));
+        self.publish(txn, 0, [write].into_iter(), &[number], &[]);
     }
 }
 
@@ -58,24 +74,54 @@ fn write_beside_a_range(publish: fn(&Memory, u32)) {
 #[test]
 fn loom_a_row_that_a_range_missed_is_found_later() {
     model(|| {
-        write_beside_a_range(|memory, number| {
-            memory.publish(
-                0,
-                0,
-                [(number, Own::Value(None))].into_iter(),
-                &[number],
-                &[],
-            );
-        });
+        write_beside_a_range(|memory, number| memory.publish_one(0, number));
     });
 }
 
 #[test]
-fn loom_control_entries_that_do_not_hold_the_index_are_phantoms() {
+fn loom_control_entries_behind_the_look_for_an_index_are_phantoms() {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         model(|| {
-            write_beside_a_range(|memory, number| memory.publish_without_the_gate(0, number));
+            write_beside_a_range(|memory, number| memory.publish_in_the_wrong_order(0, number));
         });
     }));
     assert!(outcome.is_err(), "the model does not see the phantom");
+}
+
+/// Transactions 0 and 2 write the same key; 1 reads the range, and is looked at once 0 has published.
+fn two_writes_beside_a_range(publish: fn(&Memory, u32, u32)) {
+    let base = Arc::new(BTreeMap::<Key, Value>::new());
+    let memory = Arc::new(Memory::new(base, &Kept::new(1)));
+    let number = memory.locate(KeyHash::of(&memory.hasher(), b"key"), b"key");
+    let writers = [0, 2].map(|txn| {
+        let memory = Arc::clone(&memory);
+        thread::spawn(move || publish(&memory, txn, number))
+    });
+    memory.open_index();
+    let [below, above] = writers;
+    below.join().unwrap();
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    let met = memory.next_row(everything, End::Front, 1).unwrap();
+    assert!(met.is_some(), "what is committed is not met");
+    above.join().unwrap();
+}
+
+#[test]
+fn loom_a_row_is_met_whoever_wrote_its_key_first() {
+    model(|| two_writes_beside_a_range(|memory, txn, number| memory.publish_one(txn, number)));
+}
+
+#[test]
+fn loom_control_a_row_that_is_left_to_the_first_writer_is_not_met() {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        model(|| {
+            two_writes_beside_a_range(|memory, txn, number| {
+                memory.publish_for_the_first_only(txn, number);
+            });
+        });
+    }));
+    assert!(
+        outcome.is_err(),
+        "the model does not see that the row is missing"
+    );
 }

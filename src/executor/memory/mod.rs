@@ -6,8 +6,9 @@
 //!
 //! **Invariants:**
 //! - a location never moves and never goes; full keys are compared, hashes only find the place;
-//! - once ranges are read, a key is in the index before its first entry is in its chain: whoever sees
-//!   the entry by its key finds it in a range.
+//! - once ranges are read, a key that a run has written is in the index before the run counts as finished: a
+//!   range that is looked at when everything below is committed has met every row, or is found to have missed
+//!   one.
 
 mod chain;
 #[cfg(all(test, loom))]
@@ -40,7 +41,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     storage::{Key, KeyRange, Value},
-    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, RwLock},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, RwLock, fence},
 };
 
 /// Locks of the table of keys.
@@ -52,6 +53,8 @@ pub(super) struct Memory {
     kept: Arc<Kept>,
     /// The keys that were written, in order, once a range was asked for.
     index: RwLock<Option<BTreeMap<Key, u32>>>,
+    /// Whether there is one, or one is being made.
+    has_index: AtomicBool,
 }
 
 /// The keys and their locations.
@@ -180,6 +183,7 @@ impl Memory {
             tables: kept.take_tables(),
             kept: Arc::clone(kept),
             index: RwLock::default(),
+            has_index: AtomicBool::new(false),
         }
     }
 
@@ -331,22 +335,20 @@ impl Memory {
         written: &[u32],
         previous: &[u32],
     ) {
-        let index = self.index.read();
-        // Held while there is no index, so that none can be made between this look and the entries.
-        let gate = if index.is_some() {
-            drop(index);
-            self.enter_in_index(written);
-            None
-        } else {
-            Some(index)
-        };
         for (number, own) in writes {
             if let Some(location) = self.tables.locations.get(number) {
-                location.is_written.store(true, Ordering::Release);
+                if !location.is_written.load(Ordering::Acquire) {
+                    location.is_written.store(true, Ordering::Release);
+                }
                 location.chain.write().put(txn, incarnation, own);
             }
         }
-        drop(gate);
+        // Who makes the index says so first and looks for written keys second; here it is the other way
+        // round. So one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.has_index.load(Ordering::Relaxed) {
+            self.enter_in_index(written);
+        }
         for number in previous.iter().filter(|number| !written.contains(number)) {
             if let Some(location) = self.tables.locations.get(*number) {
                 location.chain.write().remove(txn);
@@ -378,6 +380,8 @@ impl Memory {
         }
         let mut index = self.index.write();
         if index.is_none() {
+            self.has_index.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             let mut keys = BTreeMap::new();
             for (number, location) in (0..).zip(self.tables.locations.iter()) {
                 let Some(location) = location else { continue };
