@@ -248,9 +248,15 @@ where
         } else {
             self.take_leftovers(index)
         };
+        let committed = self.schedule.committed();
         let writes = worker.writes.drain(..);
-        self.memory
-            .publish(index, incarnation, writes, &reliance.written, &previous);
+        self.memory.publish(
+            (index, incarnation),
+            committed,
+            writes,
+            &reliance.written,
+            &previous,
+        );
         Finished {
             ending,
             charged: left.charged,

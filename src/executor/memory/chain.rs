@@ -97,6 +97,16 @@ impl Chain {
         }
     }
 
+    /// Drops what nobody sees any more, with everything below `committed` committed: all of that but the newest.
+    pub(in crate::executor) fn forget_below(&mut self, committed: u32) {
+        let is_settled = |entry: &&Entry| entry.txn < committed;
+        let settled = self.entries.iter().take_while(is_settled).count();
+        // Not one by one where many follow.
+        if settled > 1 && settled * 2 >= self.entries.len() {
+            self.entries.drain(..settled - 1);
+        }
+    }
+
     pub(in crate::executor) fn remove(&mut self, txn: u32) {
         if let Ok(position) = self.position(txn) {
             self.entries.remove(position);
@@ -163,6 +173,21 @@ mod tests {
             [0, 1, 2, 3, 4, 5, 6].map(seen),
             [None, None, Some(1), Some(1), Some(3), Some(3), Some(5)]
         );
+    }
+
+    #[test]
+    fn what_lies_below_the_newest_committed_entry_is_forgotten() {
+        let mut chain = Chain::default();
+        for txn in 1..=4 {
+            chain.put(txn, 0, value("v"));
+        }
+        chain.forget_below(3);
+        assert!(matches!(chain.below(3), Found::Value { seen, .. } if seen.txn == 2));
+        assert_eq!(chain.below(2), Found::Base { sum: None }, "1 is gone");
+        chain.put(5, 0, value("v"));
+        chain.put(6, 0, value("v"));
+        chain.forget_below(3);
+        assert!(matches!(chain.below(3), Found::Value { seen, .. } if seen.txn == 2));
     }
 
     #[test]

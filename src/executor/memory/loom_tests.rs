@@ -38,7 +38,7 @@ impl Memory {
 
     fn publish_one(&self, txn: u32, number: u32) {
         let write = (number, Own::Value(None));
-        self.publish(txn, 0, [write].into_iter(), &[number], &[]);
+        self.publish((txn, 0), 0, [write].into_iter(), &[number], &[]);
     }
 }
 

@@ -326,11 +326,12 @@ impl Memory {
         }))
     }
 
-    /// Puts in what a run wrote, and takes out what only its previous one did.
+    /// Puts in what a run wrote, and takes out what only its previous one did. Everything below `committed`
+    /// is committed.
     pub(super) fn publish(
         &self,
-        txn: u32,
-        incarnation: u32,
+        (txn, incarnation): (u32, u32),
+        committed: u32,
         writes: impl Iterator<Item = (u32, Own)>,
         written: &[u32],
         previous: &[u32],
@@ -340,7 +341,9 @@ impl Memory {
                 if !location.is_written.load(Ordering::Acquire) {
                     location.is_written.store(true, Ordering::Release);
                 }
-                location.chain.write().put(txn, incarnation, own);
+                let mut chain = location.chain.write();
+                chain.forget_below(committed);
+                chain.put(txn, incarnation, own);
             }
         }
         // Who makes the index says so first and looks for written keys second; here it is the other way
