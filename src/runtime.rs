@@ -12,7 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     executor::{BlockContext, BlockError, BlockExecutor, BlockExecutorConfig, ExecutionStatus},
     snapshot::Snapshot,
-    storage::{CommitOptions, PruneReport, Storage},
+    storage::{CommitOptions, PruneReport, RollbackReport, Storage},
     sync::Arc,
     timestamp::Timestamp,
 };
@@ -160,6 +160,9 @@ pub struct RuntimeBlock<O> {
 /// runtime.execute_block(Timestamp::new(2), ["bob"])?;
 /// assert_eq!(runtime.call_latest("bob")?, 2);
 /// assert_eq!(runtime.call_at(Timestamp::new(1), "bob")?, 1);
+/// runtime.rollback_to(Timestamp::new(1))?; // the chain has another block 2
+/// runtime.execute_block(Timestamp::new(2), ["ada"])?;
+/// assert_eq!((runtime.call_latest("ada")?, runtime.call_latest("bob")?), (3, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runtime<V> {
@@ -275,6 +278,15 @@ impl<V: VirtualMachine> Runtime<V> {
     /// The machine's.
     pub fn call_latest(&self, call: &V::Call) -> Result<V::Answer> {
         self.machine.call(&self.engine.snapshot()?, call)
+    }
+
+    /// Gives up the blocks above a height that the chain has abandoned: the state is again what it was there,
+    /// and other blocks may be executed at the heights after it. No further back than what is kept.
+    ///
+    /// # Errors
+    /// As [`Engine::rollback_to`].
+    pub fn rollback_to(&self, height: Timestamp) -> Result<RollbackReport> {
+        self.engine.rollback_to(height)
     }
 
     /// Prunes what the policy no longer keeps. `None` where there is nothing to give up.

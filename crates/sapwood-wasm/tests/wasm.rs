@@ -24,5 +24,7 @@ mod host;
 mod modes;
 #[path = "wasm/modules.rs"]
 mod modules;
+#[path = "wasm/rollback.rs"]
+mod rollback;
 #[path = "wasm/token.rs"]
 mod token;
