@@ -1,10 +1,10 @@
 //! What contracts and their callers do wrong: outcomes, the same in every mode, that leave nothing behind.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use sapwood::{
-    BlockContext, ErrorKind, ExecutionStatus, MemoryStorage, Mode, ReadView, Result, Runtime,
-    Snapshot, Timestamp, TxnOutcome, VirtualMachine,
+    Batch, BlockContext, Engine, ErrorKind, ExecutionStatus, MemoryConfig, MemoryStorage, Mode,
+    ReadView, Result, Runtime, Snapshot, Timestamp, TxnOutcome, VirtualMachine,
 };
 use sapwood_wasm::{ContractAddress, Failure, Receipt, WasmCall, WasmMachine, WasmTxn, state_key};
 
@@ -361,6 +361,40 @@ fn body_of(call: &str) -> String {
             zeros(2)
         ),
     }
+}
+
+/// The same in a call of the past, where no executor looks after it.
+#[test]
+fn an_error_of_the_store_is_never_an_outcome_of_a_call() {
+    let mut config = MemoryConfig::default();
+    config.max_snapshot_age = Some(Duration::from_millis(1));
+    let storage = MemoryStorage::with_config(config);
+    let reads = with_host(
+        "(func (export \"main\")
+            (loop $again
+                (drop (call $get (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0)))
+                (br $again)))",
+    );
+    // Deployed where nothing is refused for its age.
+    let young = MemoryStorage::new();
+    let chain = Runtime::new(
+        &young,
+        WasmMachine::default(),
+        crate::support::config(Mode::Serial),
+    );
+    let contract = deploy(&chain.unwrap(), "eve", &reads, b"");
+    let engine = Engine::new(&storage);
+    let mut batch = Batch::new();
+    for row in Engine::new(&young).scan(b"") {
+        let (key, value) = row.unwrap();
+        batch.set(key, value);
+    }
+    engine.commit_at(at(1), batch).unwrap();
+    // A hundred thousand reads take longer than that.
+    let snapshot = engine.snapshot().unwrap();
+    let call = WasmCall::new(contract, "main", "");
+    let error = WasmMachine::default().call(&snapshot, &call).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::TooOld);
 }
 
 #[test]
