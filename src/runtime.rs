@@ -75,7 +75,8 @@ pub enum Keep {
     /// All.
     #[default]
     All,
-    /// The last so many heights, the newest included; at least 1. Pins hold what they hold.
+    /// The last so many heights, the newest included; at least 1. Pins hold what they hold. A
+    /// [rollback](Runtime::rollback_to) needs what it goes back to.
     Last(u64),
 }
 
@@ -235,7 +236,7 @@ impl<V: VirtualMachine> Runtime<V> {
         )?;
         let none = || BlockError::refused(Error::invalid("the block was not committed"));
         let block = executed.ok_or_else(none)?;
-        let pruned = self.prune_when_due(block.commit.timestamp);
+        let pruned = self.prune_when_due();
         Ok(RuntimeBlock { block, pruned })
     }
 
@@ -257,7 +258,7 @@ impl<V: VirtualMachine> Runtime<V> {
             blocks,
             move |ctx, height, txn| machine.execute(ctx, height, txn),
             |block| {
-                let pruned = self.prune_when_due(block.commit.timestamp);
+                let pruned = self.prune_when_due();
                 done(RuntimeBlock { block, pruned })
             },
         )
@@ -267,7 +268,8 @@ impl<V: VirtualMachine> Runtime<V> {
     ///
     /// # Errors
     /// [`NotYet`](ErrorKind::NotYet) above the newest height, [`Pruned`](ErrorKind::Pruned) where it is no
-    /// longer kept, and the machine's.
+    /// longer kept, [`TooOld`](ErrorKind::TooOld) where it is abandoned while the machine reads, and the
+    /// machine's.
     pub fn call_at(&self, height: Timestamp, call: &V::Call) -> Result<V::Answer> {
         self.machine.call(&self.engine.at(height)?, call)
     }
@@ -275,16 +277,64 @@ impl<V: VirtualMachine> Runtime<V> {
     /// Answers a call from the newest state.
     ///
     /// # Errors
-    /// The machine's.
+    /// [`TooOld`](ErrorKind::TooOld) where that is abandoned while the machine reads, and the machine's.
     pub fn call_latest(&self, call: &V::Call) -> Result<V::Answer> {
         self.machine.call(&self.engine.snapshot()?, call)
     }
 
-    /// Gives up the blocks above a height that the chain has abandoned: the state is again what it was there,
-    /// and other blocks may be executed at the heights after it. No further back than what is kept.
+    /// Gives up the blocks above a height, which the chain has abandoned: the state is again what it was there,
+    /// for good, and other blocks may take the heights above it. Nothing of the abandoned ones is remembered.
+    /// Heights up to it answer as before; those above are refused until there are blocks at them again.
+    ///
+    /// It waits for the blocks under way. It goes no further back than what is kept, and what was pruned does not
+    /// come back: [`Keep::Last`] has to cover the most heights that the chain may ever abandon, and one more.
     ///
     /// # Errors
-    /// As [`Engine::rollback_to`].
+    /// As [`Engine::rollback_to`]: [`NotYet`](ErrorKind::NotYet) above the newest height;
+    /// [`Pruned`](ErrorKind::Pruned) below what is kept; [`Invalid`](ErrorKind::Invalid) where a pin holds a
+    /// height above it, and from within [`execute_blocks`](Self::execute_blocks). Nothing was changed then.
+    ///
+    /// # Examples
+    /// ```
+    /// # use sapwood::{BlockContext, ExecutionStatus, ReadView, Result, Snapshot, VirtualMachine};
+    /// use sapwood::{ErrorKind, MemoryStorage, Runtime, RuntimeConfig, Timestamp};
+    ///
+    /// # struct Register;
+    /// # impl VirtualMachine for Register {
+    /// #     type Txn = &'static str;
+    /// #     type Output = ();
+    /// #     type Call = str;
+    /// #     type Answer = Option<sapwood::Value>;
+    /// #     fn execute(
+    /// #         &self,
+    /// #         ctx: &mut BlockContext<'_>,
+    /// #         _height: Timestamp,
+    /// #         txn: &&'static str,
+    /// #     ) -> Result<ExecutionStatus<()>> {
+    /// #         ctx.set("owner", txn)?;
+    /// #         Ok(ExecutionStatus::Success(()))
+    /// #     }
+    /// #     fn call(&self, state: &Snapshot, key: &str) -> Result<Option<sapwood::Value>> {
+    /// #         state.get(key)
+    /// #     }
+    /// # }
+    /// // A machine whose transactions say who the owner is.
+    /// let runtime = Runtime::new(&MemoryStorage::new(), Register, RuntimeConfig::default())?;
+    /// for (height, owner) in (1..).map(Timestamp::new).zip(["ada", "bob", "carol"]) {
+    ///     runtime.execute_block(height, [owner])?;
+    /// }
+    ///
+    /// let common = Timestamp::new(1);
+    /// runtime.rollback_to(common)?;
+    /// assert_eq!(runtime.height(), common);
+    /// assert_eq!(runtime.call_latest("owner")?.as_deref(), Some(&b"ada"[..]));
+    /// let gone = runtime.call_at(Timestamp::new(2), "owner").unwrap_err();
+    /// assert!(matches!(gone.kind(), ErrorKind::NotYet { .. }));
+    ///
+    /// runtime.execute_block(Timestamp::new(2), ["dan"])?; // the block of the other chain
+    /// assert_eq!(runtime.call_at(Timestamp::new(2), "owner")?.as_deref(), Some(&b"dan"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn rollback_to(&self, height: Timestamp) -> Result<RollbackReport> {
         self.engine.rollback_to(height)
     }
@@ -294,26 +344,32 @@ impl<V: VirtualMachine> Runtime<V> {
     /// # Errors
     /// As [`Engine::prune_before`].
     pub fn prune(&self) -> Result<Option<PruneReport>> {
-        match self.past_keeping(self.height()) {
-            Some((target, _)) => self.engine.prune_before(target).map(Some),
-            None => Ok(None),
+        self.prune_past_keeping(1)
+    }
+
+    /// Prunes once at least so many heights are past keeping.
+    fn prune_past_keeping(&self, at_least: u64) -> Result<Option<PruneReport>> {
+        let Keep::Last(kept) = self.config.keep else {
+            return Ok(None);
+        };
+        loop {
+            let target = self.height().get().saturating_sub(kept.saturating_sub(1));
+            // Below the floor after a rollback: what was pruned does not come back.
+            let moved = target.saturating_sub(self.engine.floor().get());
+            if moved < at_least {
+                return Ok(None);
+            }
+            match self.engine.prune_before(Timestamp::new(target)) {
+                // A rollback came between: the newest height is another.
+                Err(error) if matches!(error.kind(), ErrorKind::NotYet { .. }) => {}
+                done => return done.map(Some),
+            }
         }
     }
 
-    /// What the floor may move to, and by how much.
-    fn past_keeping(&self, height: Timestamp) -> Option<(Timestamp, u64)> {
-        let Keep::Last(kept) = self.config.keep else {
-            return None;
-        };
-        let target = height.get().saturating_sub(kept.saturating_sub(1));
-        let moved = target.checked_sub(self.engine.floor().get())?;
-        (moved > 0).then_some((Timestamp::new(target), moved))
-    }
-
-    fn prune_when_due(&self, height: Timestamp) -> Option<Result<PruneReport>> {
+    fn prune_when_due(&self) -> Option<Result<PruneReport>> {
         let every = self.config.prune_every?;
-        let (target, moved) = self.past_keeping(height)?;
-        (moved >= every).then(|| self.engine.prune_before(target))
+        self.prune_past_keeping(every).transpose()
     }
 }
 
@@ -329,7 +385,7 @@ impl<V> fmt::Debug for Runtime<V> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{ReadView, storage::MemoryStorage};
+    use crate::{Key, PinOptions, ReadView, storage::MemoryStorage};
 
     /// A transaction is the key that it sets to the height; an empty one fails the block.
     struct Heights;
@@ -477,6 +533,154 @@ mod tests {
             runtime.call_at(height(17), "a").unwrap().as_deref(),
             Some("17")
         );
+    }
+
+    #[test]
+    fn abandoned_heights_are_refused_until_there_are_other_blocks_at_them() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        for (number, key) in (1..).zip(["a", "b", "a", "c", "b"]) {
+            runtime.execute_block(height(number), [key]).unwrap();
+        }
+        let held = [2, 4].map(|number| runtime.engine().at(height(number)).unwrap());
+        let report = runtime.rollback_to(height(2)).unwrap();
+        assert_eq!((report.visible, report.epoch), (height(2), 1));
+        assert_eq!(runtime.height(), height(2));
+        for number in 3..=5 {
+            let error = runtime.call_at(height(number), "a").unwrap_err();
+            let expected = Error::not_yet(height(number), height(2));
+            assert_eq!(error.kind(), expected.kind());
+        }
+        // Calls that had begun: the one goes on, the other would answer from what never was.
+        let [kept, abandoned] = held.map(|state| runtime.machine().call(&state, "b"));
+        assert_eq!(kept.unwrap().as_deref(), Some("2"));
+        assert_eq!(*abandoned.unwrap_err().kind(), ErrorKind::TooOld);
+
+        runtime.execute_block(height(3), ["c"]).unwrap();
+        let states = [
+            (1, [Some("1"), None, None]),
+            (2, [Some("1"), Some("2"), None]),
+            (3, [Some("1"), Some("2"), Some("3")]),
+        ];
+        for (number, values) in states {
+            let answers = ["a", "b", "c"].map(|key| runtime.call_at(height(number), key).unwrap());
+            assert_eq!(answers.each_ref().map(Option::as_deref), values, "{number}");
+        }
+        assert!(runtime.call_at(height(4), "a").is_err());
+    }
+
+    #[test]
+    fn a_rollback_into_a_gap_to_the_newest_height_and_to_nothing() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        for number in [10, 20, 30] {
+            runtime.execute_block(height(number), ["a"]).unwrap();
+        }
+        assert_eq!(runtime.rollback_to(height(30)).unwrap().epoch, 0);
+        assert_eq!(runtime.rollback_to(height(25)).unwrap().epoch, 1);
+        assert_eq!(runtime.height(), height(25));
+        assert_eq!(runtime.call_latest("a").unwrap().as_deref(), Some("20"));
+        assert!(runtime.execute_block(height(25), ["a"]).is_err());
+        runtime.execute_block(height(26), ["b"]).unwrap();
+        assert_eq!(runtime.rollback_to(height(0)).unwrap().epoch, 2);
+        assert_eq!(runtime.call_latest("a").unwrap(), None);
+        runtime.execute_block(height(1), ["b"]).unwrap();
+        assert_eq!(runtime.call_latest("b").unwrap().as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_rollback_that_cannot_be_changes_nothing() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::Last(4), None);
+        for number in 1..=6 {
+            runtime.execute_block(height(number), ["a"]).unwrap();
+        }
+        settle(&runtime);
+        runtime.prune().unwrap();
+        let engine = runtime.engine();
+        engine
+            .pin("five", height(5), PinOptions::default())
+            .unwrap();
+        let refused = |number| {
+            let error = runtime.rollback_to(height(number)).unwrap_err();
+            assert_eq!(runtime.call_latest("a").unwrap().as_deref(), Some("6"));
+            error.kind().name()
+        };
+        assert_eq!([7, 4, 2].map(refused), ["not_yet", "invalid", "pruned"]);
+        assert_eq!(engine.epoch(), 0);
+        engine.unpin("five").unwrap();
+        runtime.rollback_to(height(3)).unwrap();
+        assert_eq!(runtime.call_latest("a").unwrap().as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn between_blocks_nothing_is_rolled_back() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        let blocks = (1..=3).map(|number| BlockInput::new(height(number), ["a"]));
+        let done = runtime.execute_blocks(blocks, |block| {
+            let before = block.block.commit.timestamp.get() - 1;
+            let error = runtime.rollback_to(height(before)).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Invalid);
+            Ok(())
+        });
+        assert_eq!(done.unwrap(), 3);
+        assert_eq!(runtime.height(), height(3));
+        assert_eq!(runtime.engine().epoch(), 0);
+    }
+
+    /// What was hinted at, and what the executor has in its memory, is of blocks that never were.
+    #[test]
+    fn hints_of_abandoned_blocks_do_no_harm() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::All, None);
+        runtime.execute_block(height(1), ["a"]).unwrap();
+        for keys in [["b", "a", "c"], ["c", "d", "d"], ["a", "b", "b"]] {
+            let hints = ["a", "b", "c", "d", "e"].map(Key::from).to_vec();
+            let block = BlockInput::new(height(2), keys).hints(hints);
+            runtime.execute_blocks([block], |_| Ok(())).unwrap();
+            for key in ["a", "b", "c", "d"] {
+                let expected = if keys.contains(&key) { Some("2") } else { None };
+                let expected = expected.or((key == "a").then_some("1"));
+                assert_eq!(runtime.call_latest(key).unwrap().as_deref(), expected);
+            }
+            runtime.rollback_to(height(1)).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_pruned_does_not_come_back_and_is_not_pruned_again() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::Last(3), None);
+        let to = |last: u64| {
+            for number in runtime.height().get() + 1..=last {
+                runtime.execute_block(height(number), ["a"]).unwrap();
+            }
+            settle(&runtime);
+            runtime.prune().unwrap().map(|report| report.floor.get())
+        };
+        assert_eq!(to(10), Some(8));
+        runtime.rollback_to(height(8)).unwrap();
+        assert!(runtime.rollback_to(height(7)).is_err());
+        // Only where three heights above the floor are there again is there something to give up.
+        assert_eq!([8, 10, 11, 11].map(to), [None, None, Some(9), None]);
+    }
+
+    #[test]
+    fn a_prune_beside_rollbacks_looks_again_at_what_is_kept() {
+        let runtime = runtime(&MemoryStorage::new(), Keep::Last(3), None);
+        std::thread::scope(|scope| {
+            let chain = scope.spawn(|| {
+                for _ in 0..200 {
+                    for _ in 0..4 {
+                        let next = runtime.height().next().unwrap();
+                        runtime.execute_block(next, ["a"]).unwrap();
+                    }
+                    let back = runtime.height().get() - 3;
+                    match runtime.rollback_to(height(back)) {
+                        Ok(_) => assert_eq!(runtime.height(), height(back)),
+                        Err(error) => assert_eq!(error.kind().name(), "pruned"),
+                    }
+                }
+            });
+            while !chain.is_finished() {
+                runtime.prune().unwrap();
+            }
+        });
     }
 
     #[test]
