@@ -20,6 +20,8 @@ mod counter;
 mod failures;
 #[path = "wasm/host.rs"]
 mod host;
+#[path = "wasm/life.rs"]
+mod life;
 #[path = "wasm/modes.rs"]
 mod modes;
 #[path = "wasm/modules.rs"]
