@@ -88,5 +88,6 @@ fn a_chain_goes_on_after_a_restart() {
         for height in 1..=to {
             assert_eq!(balance(&chain, token, height, "bob"), expected(height));
         }
+        close(chain);
     }
 }

@@ -244,8 +244,7 @@ impl Life {
         let Self {
             place, mode, chain, ..
         } = self;
-        settle(&chain);
-        drop(chain);
+        close(chain);
         let chain = place.open(mode);
         Self {
             place,

@@ -103,6 +103,7 @@ fn an_abandoned_block_does_not_come_back_with_a_restart() {
         one(&chain, transfer(token, "alice", "bob", 1));
         one(&chain, transfer(token, "alice", "bob", 2));
         chain.rollback_to(at(2)).unwrap();
+        close(chain);
         token
     };
     let chain = rocksdb_chain(directory.path(), &config(Mode::Verify));

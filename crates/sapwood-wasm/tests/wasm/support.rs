@@ -81,11 +81,18 @@ pub(crate) fn rocksdb_chain(path: &std::path::Path, config: &RuntimeConfig) -> C
     Runtime::new(&storage.unwrap(), WasmMachine::default(), config.clone()).unwrap()
 }
 
-/// Waits for runs in vain that have not come to their ends: until they do, they hold back pruning.
+/// Waits for runs in vain that have not come to their ends: until they do, they hold back pruning
+/// and keep the database open.
 pub(crate) fn settle(chain: &Chain) {
     while chain.engine().stats().open_snapshots > 0 {
         std::thread::yield_now();
     }
+}
+
+/// Lets go of a chain: of its database too, which runs in vain would keep open.
+pub(crate) fn close(chain: Chain) {
+    settle(&chain);
+    drop(chain);
 }
 
 /// Executes a block at the next height.
