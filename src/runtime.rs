@@ -122,7 +122,12 @@ pub struct RuntimeBlock<O> {
 /// calls at every height that is kept.
 ///
 /// The storage is chosen when it is made; nothing else differs. It can be shared between threads: blocks
-/// wait for each other, calls wait for nothing.
+/// and rollbacks wait for each other, calls wait for nothing but a rollback that changes what they read.
+///
+/// A block is done before all of its runs are: one that turned out to be in vain may come to its end a moment
+/// later. Until then it holds what it reads, keeps a prune from going further, and a database open even when the
+/// runtime is gone: opening it again at once may be refused as [`Locked`](ErrorKind::Locked). While
+/// [`open_snapshots`](crate::Stats::open_snapshots) of [`Engine::stats`] is 0, there is none.
 ///
 /// # Examples
 /// ```

@@ -71,8 +71,8 @@ impl<'a> Chain<'a> {
         let runtime = place.open(config.clone());
         assert_eq!(runtime.height(), at(self.reference.height));
         Self {
-            runtime,
             config,
+            runtime,
             ..self
         }
     }
