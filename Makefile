@@ -68,6 +68,8 @@ examples: setup ## run every example
 		name=$$(basename $$example .rs); echo "== $$name"; \
 		cargo run --locked --quiet --example $$name; \
 	done
+	echo "== wasm_time_travel"
+	cargo run --locked --quiet -p sapwood-wasm --example wasm_time_travel
 
 doc: setup ## the library's documentation
 	cargo doc --locked --no-deps -p sapwood
