@@ -17,7 +17,7 @@ mod table;
 
 use std::{
     collections::BTreeMap,
-    ops::{Bound, Range},
+    ops::{Bound, Deref, Range},
     sync::OnceLock,
 };
 
@@ -49,8 +49,7 @@ const SHARDS: usize = 64;
 
 pub(super) struct Memory {
     pub(super) base: Arc<dyn BlockBase>,
-    tables: Tables,
-    kept: Arc<Kept>,
+    tables: Lent,
     /// The keys that were written, in order, once a range was asked for.
     index: RwLock<Option<BTreeMap<Key, u32>>>,
     /// Whether there is one, or one is being made.
@@ -90,7 +89,21 @@ impl Tables {
     }
 }
 
-impl Drop for Memory {
+/// Tables that go back to where they are kept. That takes a while: the base is let go of before.
+struct Lent {
+    tables: Tables,
+    kept: Arc<Kept>,
+}
+
+impl Deref for Lent {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        &self.tables
+    }
+}
+
+impl Drop for Lent {
     fn drop(&mut self) {
         self.kept.keep_tables(std::mem::take(&mut self.tables));
     }
@@ -180,8 +193,10 @@ impl Memory {
     pub(super) fn new(base: Arc<dyn BlockBase>, kept: &Arc<Kept>) -> Self {
         Self {
             base,
-            tables: kept.take_tables(),
-            kept: Arc::clone(kept),
+            tables: Lent {
+                tables: kept.take_tables(),
+                kept: Arc::clone(kept),
+            },
             index: RwLock::default(),
             has_index: AtomicBool::new(false),
         }
