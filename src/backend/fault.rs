@@ -1,6 +1,7 @@
-//! A memory backend whose writes can be made to fail, and that tells what each has left, for tests.
+//! A memory backend whose writes can be made to fail, that tells what each has left, and lets something come
+//! between, for tests.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use bytes::Bytes;
 
@@ -25,6 +26,31 @@ pub(crate) struct Fault {
     /// What there was after each write: what a crash after it leaves.
     left: Mutex<Vec<MemoryBackend>>,
     has_failed: AtomicBool,
+    before_read: Moment,
+    before_write: Moment,
+}
+
+/// A moment at which something happens once, as if another thread did it right there.
+#[derive(Default)]
+struct Moment(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Moment {
+    fn set(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.0.lock() = Some(Box::new(happens));
+    }
+
+    fn come(&self) {
+        let happens = self.0.lock().take();
+        if let Some(happens) = happens {
+            happens();
+        }
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Moment")
+    }
 }
 
 impl Fault {
@@ -34,7 +60,19 @@ impl Fault {
             takes_effect,
             left: Mutex::default(),
             has_failed: AtomicBool::new(false),
+            before_read: Moment::default(),
+            before_write: Moment::default(),
         })
+    }
+
+    /// Does something right before the next read of rows.
+    pub(crate) fn before_read(&self, happens: impl FnOnce() + Send + 'static) {
+        self.before_read.set(happens);
+    }
+
+    /// Does something right before the next write.
+    pub(crate) fn before_write(&self, happens: impl FnOnce() + Send + 'static) {
+        self.before_write.set(happens);
     }
 
     /// Whether a write has failed.
@@ -85,10 +123,12 @@ impl FaultBackend {
 
 impl Backend for FaultBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+        self.fault.before_read.come();
         self.inner.get(keyspace, key)
     }
 
     fn multi_get(&self, keyspace: Keyspace, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
+        self.fault.before_read.come();
         self.inner.multi_get(keyspace, keys)
     }
 
@@ -97,6 +137,7 @@ impl Backend for FaultBackend {
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
+        self.fault.before_write.come();
         // Writes come one at a time.
         let countdown = self.fault.countdown.load(Ordering::SeqCst);
         self.fault.arm(countdown.saturating_sub(1));

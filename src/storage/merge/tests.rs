@@ -5,10 +5,14 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::oracle::{self, Key, State, Truth, Value, Version, Writes};
+use super::{
+    KEYS_ALONG,
+    oracle::{self, Key, State, Truth, Value, Version, Writes},
+};
 use crate::{
     Iter, Result,
     backend::{
+        Access, Backend, Keyspace, Scope,
         fault::{Fault, FaultBackend},
         memory::MemoryBackend,
     },
@@ -395,6 +399,17 @@ proptest! {
     }
 }
 
+/// Opens a store over commits that lie in their records only, merges them, and checks what each write of
+/// that leaves for the next opening.
+fn check_each_crash_of_a_merge(left: &MemoryBackend, truth: &Truth) {
+    let world = World::new(&Arc::new(left.copy()), Fault::new(false), 0);
+    world.store.merge_all().unwrap();
+    for left in world.fault.take_left() {
+        let again = World::new(&Arc::new(left), Fault::new(false), 0);
+        truth.check(&again.store, &keys());
+    }
+}
+
 /// A commit of several parts, the values of which are larger than anything that is done at once.
 #[test]
 fn a_commit_of_several_parts_is_read_back_and_merged_wholly() {
@@ -404,7 +419,8 @@ fn a_commit_of_several_parts_is_read_back_and_merged_wholly() {
             let keys = keys()[..4].to_vec();
             let large = |(number, key): (usize, &Key)| {
                 let is_deleted = round == 1 && number % 2 == 0;
-                let value = vec![round; (70 << 10) * number];
+                // Each closes its part.
+                let value = vec![round; (260 << 10) * number.min(1)];
                 (key.clone(), (!is_deleted).then_some(value))
             };
             let writes: Writes = keys.iter().enumerate().map(large).collect();
@@ -414,9 +430,15 @@ fn a_commit_of_several_parts_is_read_back_and_merged_wholly() {
             world.acknowledge(&writes, info).unwrap();
             world.check();
         }
+        let left = world.fault.take_left();
+        let parts = rows_of(left.last().unwrap(), Keyspace::Commits);
+        assert_eq!(parts, 3 + 2, "parts of the two commits");
+        if size == 1 << 20 {
+            check_each_crash_of_a_merge(left.last().unwrap(), &world.truth);
+        }
         world.store.merge_all().unwrap();
         check_rows(&world.store, &world.truth);
-        let left = world.fault.take_left();
+        let left: Vec<_> = left.into_iter().chain(world.fault.take_left()).collect();
         for (number, left) in left.iter().enumerate() {
             let by_then = world.acknowledged.iter();
             let by_then = by_then.filter(|(writes, _)| *writes <= number + 1);
@@ -424,6 +446,68 @@ fn a_commit_of_several_parts_is_read_back_and_merged_wholly() {
             check_after_crash(left, &world.attempted, acknowledged, size);
         }
     }
+}
+
+fn rows_of(backend: &MemoryBackend, keyspace: Keyspace) -> usize {
+    let cursor = backend.cursor(keyspace, Scope::default(), Access::Scan);
+    let mut cursor = cursor.unwrap();
+    cursor.seek_to_first().unwrap();
+    let mut rows = 0;
+    while cursor.row().is_some() {
+        rows += 1;
+        cursor.next().unwrap();
+    }
+    rows
+}
+
+/// While a group is written that takes a piece of the merge along, others who owe some do not go on behind
+/// that piece: it may fail, and is not below yet.
+#[test]
+fn nobody_goes_on_behind_a_piece_that_is_being_written() {
+    let mut world = World::new(&Arc::default(), Fault::new(false), 1 << 20);
+    let group = |writes| Op::Group(vec![Commit { writes, gap: None }]);
+    let all = (0..keys().len()).map(|key| (key, Some(2)));
+    world.run(&group(all.collect())).unwrap();
+    let store = Arc::clone(&world.store);
+    store.recent.seal();
+    let is_prepared = store.prepare(&mut store.merge.lock(), KEYS_ALONG);
+    assert!(is_prepared.unwrap());
+    let (written, truth) = (world.fault.writes(), world.truth.clone());
+    let (beside, fault) = (Arc::clone(&store), Arc::clone(&world.fault));
+    world.fault.before_write(move || {
+        beside.pay(1_000);
+        truth.check(&beside, &keys());
+        assert_eq!(fault.writes(), written, "nothing was merged beside");
+    });
+    world.run(&group(vec![(0, None)])).unwrap();
+    assert!(world.fault.writes() > written);
+    world.check();
+    check_rows(&store, &world.truth);
+}
+
+/// Between the look into memory and the look below, keys are deleted together and merged: none is seen as
+/// it was and another as it is.
+#[test]
+fn a_delete_that_is_merged_beside_a_multi_get_is_seen_of_all_keys_or_none() {
+    let mut world = World::new(&Arc::default(), Fault::new(false), 1 << 20);
+    let group = |writes| Op::Group(vec![Commit { writes, gap: None }]);
+    world.run(&group(vec![(2, Some(2))])).unwrap();
+    world.run(&Op::All).unwrap();
+    world.run(&group(vec![(6, Some(2))])).unwrap();
+    let (store, keys) = (
+        Arc::clone(&world.store),
+        [keys().remove(2), keys().remove(6)],
+    );
+    let fault = Arc::clone(&world.fault);
+    let deletes: Batch = keys.iter().map(|key| (key.clone(), None)).collect();
+    let beside = Arc::clone(&store);
+    fault.before_read(move || {
+        beside.commit(deletes, CommitOptions::default()).unwrap();
+        beside.merge_all().unwrap();
+    });
+    let found = store.multi_get_latest(&[&keys[0], &keys[1]]).unwrap();
+    assert_eq!(store.clock.visible().get(), 3, "the deletes came between");
+    assert_eq!(found, [None, None]);
 }
 
 /// What no segment holds any more is not asked for, and what was read of it stays.
