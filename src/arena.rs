@@ -66,5 +66,13 @@ mod tests {
         assert_ne!(arena.keep(&short).as_ptr(), short.as_ptr());
         assert_eq!(arena.keep(&long).as_ptr(), long.as_ptr());
         assert_eq!(arena.copy(&long), long);
+        let pair = [arena.copy(b"a"), {
+            arena.copy(&long);
+            arena.copy(b"b")
+        }];
+        assert!(is_beside(&pair), "long ones have memory of their own");
+        let apart = pair.each_ref().map(Arena::<128>::apart);
+        assert_eq!(apart, pair);
+        assert_ne!(apart[0].as_ptr(), pair[0].as_ptr());
     }
 }

@@ -546,6 +546,18 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_told_apart_when_their_numbers_begin_anew() {
+        let mut frame = Frame::default();
+        frame.begin();
+        let number = slot(&mut frame, 1);
+        frame.capture(number, Captured::BASE).unwrap();
+        frame.write(number, value(1)).unwrap();
+        frame.run = NONE;
+        frame.begin();
+        assert_eq!((frame.read_of(number), frame.own(number)), (None, None));
+    }
+
+    #[test]
     fn a_read_counts_once_a_run() {
         let mut frame = Frame::default();
         frame.begin();

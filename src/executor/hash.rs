@@ -45,3 +45,38 @@ impl Place {
         self.hash.spread()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+pub(super) mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Two keys that cannot be told apart by their hashes: among so many that there are some.
+    pub(in crate::executor) fn keys_that_meet(hasher: &KeyHasher) -> [[u8; 8]; 2] {
+        let mut found = HashMap::new();
+        (0_u64..)
+            .map(u64::to_be_bytes)
+            .find_map(|key| {
+                let hash = KeyHash::of(hasher, &key);
+                found.insert(hash.0, key).map(|other| [other, key])
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn hashes_differ_in_their_parts_and_in_what_tables_look_at() {
+        let hasher = KeyHasher::default();
+        let of_keys: Vec<_> = (0..4_096_u32)
+            .map(|key| KeyHash::of(&hasher, &key.to_be_bytes()))
+            .collect();
+        let count = |of: fn(&KeyHash) -> u64| {
+            let values: std::collections::HashSet<_> = of_keys.iter().map(of).collect();
+            values.len()
+        };
+        // By chance fewer are as good as impossible: 4,096 into 64 and into 128.
+        assert_eq!(count(|hash| hash.part(64) as u64), 64);
+        assert_eq!(count(|hash| hash.spread() >> 57), 128);
+        assert_eq!(count(|hash| hash.spread() & 127), 128);
+    }
+}

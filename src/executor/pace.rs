@@ -129,6 +129,10 @@ mod tests {
             !pace.is_cheap() && pace.is_long(),
             "what was long ago is forgotten"
         );
+        for _ in 0..2 * MANY {
+            pace.note(Duration::from_micros(1));
+        }
+        assert!(pace.is_cheap(), "however long it was so");
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl<R> Shares<R> {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::thread;
+
     use super::*;
+    use crate::sync::{AtomicU32, Ordering};
 
     #[test]
     fn results_stand_in_order_and_a_panic_leaves_none() {
@@ -95,5 +98,32 @@ mod tests {
         });
         assert_eq!(results, [Some(0), None, Some(2)]);
         shares.take_part(|_| unreachable!("all are taken"));
+    }
+
+    /// One does a share for as long as the other needs for the rest, and for a while longer.
+    #[test]
+    fn each_share_is_done_once_and_waited_for() {
+        let shares = Shares::default();
+        shares.open(3);
+        let done = [0; 3].map(AtomicU32::new);
+        let work = |share: usize| {
+            let before = done[share].fetch_add(1, Ordering::SeqCst);
+            if share == 0 && before == 0 {
+                while done[2].load(Ordering::SeqCst) == 0 {
+                    thread::yield_now();
+                }
+                (0..1_000).for_each(|_| thread::yield_now());
+            }
+            share
+        };
+        let results = thread::scope(|scope| {
+            scope.spawn(|| shares.take_part(work));
+            while done[0].load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            shares.finish(work)
+        });
+        assert_eq!(results, [0, 1, 2].map(Some));
+        assert_eq!(done.map(AtomicU32::into_inner), [1; 3]);
     }
 }
