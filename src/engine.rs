@@ -13,7 +13,7 @@ use crate::{
     storage::{
         Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, KeyspaceSize,
         MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, Stats, Status, Storage, Value,
-        store::Store,
+        VerifyReport, store::Store,
     },
     sync::Arc,
     timestamp::Timestamp,
@@ -502,6 +502,46 @@ impl Engine {
     /// As every call of [`Storage`].
     pub fn status(&self) -> Result<Status> {
         self.store.status()
+    }
+
+    /// Walks everything that is stored, as it is at one moment, and reports whatever breaks one of the
+    /// [rules](crate::Rule): of rows and keys, of the versions of each key, of the records of commits, of marks and
+    /// pins. Nothing is changed, but that recent commits are merged first. Reads, commits and prunes go on; commits
+    /// wait only for the moment in which the view is taken, and that waits for blocks under way.
+    ///
+    /// All of it is read, where there are files with the checksums of their blocks; what the cache holds is not
+    /// read from the disk again, so a store that was just opened is verified best. What cannot be read is a
+    /// violation, and the walk goes on behind it.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where the backend fails in another way than by damage, and after a failed write
+    /// until the store is opened again; [`Invalid`](crate::ErrorKind::Invalid) where this thread has the turn to
+    /// commit: in the last attempt of a transaction, or between blocks.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::Engine;
+    ///
+    /// let engine = Engine::in_memory();
+    /// engine.set(b"key", b"one")?;
+    /// engine.set(b"key", b"two")?;
+    /// let report = engine.verify()?;
+    /// assert!(report.is_clean(), "{:?}", report.violations);
+    /// for read in &report.rows {
+    ///     println!("{}: {} rows", read.keyspace, read.rows); // current: 1, history: 1, ...
+    /// }
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_with(|_, _| {})
+    }
+
+    /// The same, telling how far it has come: a part of 1, about, and what it works on.
+    ///
+    /// # Errors
+    /// As [`Engine::verify`].
+    pub fn verify_with(&self, mut progress: impl FnMut(f64, &str)) -> Result<VerifyReport> {
+        self.store.verify(&mut progress)
     }
 
     /// The bytes that each keyspace takes.

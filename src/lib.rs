@@ -74,8 +74,8 @@ pub use snapshot::Snapshot;
 pub use storage::RocksDBStorage;
 pub use storage::{
     Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
-    MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, Stats, Status, Storage, Value,
-    Version,
+    MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status,
+    Storage, Value, VerifyReport, Version, Violation,
 };
 pub use timestamp::Timestamp;
 pub use transaction::{

@@ -39,3 +39,6 @@ pub const EXECUTOR_MAX_WORKERS: usize = 4096;
 
 /// The smallest stack of a worker, in bytes: 64 KiB.
 pub const EXECUTOR_MIN_STACK_BYTES: usize = 64 << 10;
+
+/// The most violations that [`VerifyReport::violations`](crate::VerifyReport::violations) lists; all are counted.
+pub const VIOLATIONS_MAX: usize = 1000;

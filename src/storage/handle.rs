@@ -10,6 +10,7 @@ use super::{
     prune::PruneReport,
     rollback::RollbackReport,
     store::{Store, StoreOptions},
+    verify::VerifyReport,
 };
 use crate::{
     backend::memory::MemoryBackend,
@@ -278,6 +279,14 @@ pub trait Storage: Handle {
     /// As [`Engine::rollback_to`](crate::Engine::rollback_to).
     fn rollback_to(&self, target: Timestamp) -> Result<RollbackReport> {
         self.store().0.rollback_to(target)
+    }
+
+    /// Walks everything that is stored, and reports what breaks one of the [rules](crate::Rule).
+    ///
+    /// # Errors
+    /// As [`Engine::verify`](crate::Engine::verify).
+    fn verify(&self) -> Result<VerifyReport> {
+        self.store().0.verify(&mut |_, _| {})
     }
 
     /// How often the store was rolled back.

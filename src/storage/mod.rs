@@ -14,6 +14,7 @@
 //! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
+//! | `verify` | whether all that is stored keeps the invariants |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
 //!
@@ -48,6 +49,7 @@ mod recovery;
 mod rollback;
 mod status;
 pub(crate) mod store;
+mod verify;
 pub mod visibility;
 mod walk;
 
@@ -69,3 +71,4 @@ pub use prune::PruneReport;
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;
 pub use status::{KeyspaceSize, Stats, Status};
+pub use verify::{RowsRead, Rule, VerifyReport, Violation};
