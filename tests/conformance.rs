@@ -60,3 +60,5 @@ mod snapshots;
 mod threads;
 #[path = "conformance/transactions.rs"]
 mod transactions;
+#[path = "conformance/verify.rs"]
+mod verify;

@@ -182,6 +182,46 @@ fn a_damaged_block_of_history_is_reported_by_every_read_that_meets_it() {
     );
 }
 
+#[test]
+fn inv_63_a_damaged_block_is_named_by_verify_and_all_else_is_still_read() {
+    for (rounds, keyspace) in [(1, "current"), (ROUNDS, "history")] {
+        let (_directory, path) = damaged(rounds);
+        let engine = plain(&path).expect("open");
+        let report = engine.verify().expect("verify");
+        let found: Vec<_> = report
+            .violations
+            .iter()
+            .map(|found| (found.rule.name(), found.keyspace))
+            .collect();
+        assert_eq!(
+            found,
+            [("unreadable", keyspace)],
+            "{:#?}",
+            report.violations
+        );
+        let message = &report.violations.first().expect("one").message;
+        assert!(message.contains(".sst"), "which file: {message}");
+        let read = report.rows.iter().find(|read| read.keyspace == keyspace);
+        let read = read.expect("its rows").rows;
+        let all = KEYS * (rounds - 1).max(1);
+        assert!(read < all && read > all / 2, "{read} of {all}");
+        assert_eq!(engine.verify().expect("again"), report);
+        // Commits that would have to be merged over it.
+        for key in 0..KEYS {
+            engine.set(key_of(key), "v").expect("set");
+        }
+        let report = engine.verify().expect("verify");
+        assert!(
+            report
+                .violations
+                .iter()
+                .all(|found| ["unreadable", "merge"].contains(&found.rule.name())),
+            "{:#?}",
+            report.violations
+        );
+    }
+}
+
 /// Rows come right and in order up to the first error, which is the last item.
 fn check_scan(iter: sapwood::Iter, round: u64, damaged: usize) {
     let mut items: Vec<_> = iter.collect();

@@ -561,6 +561,8 @@ impl Schedule {
             self.reference.version_count() as u64,
             "versions",
         );
+        let report = self.engine().verify().unwrap();
+        self.same(report.violations, Vec::new(), "inv 63: violations");
     }
 
     /// Every key at every readable timestamp.

@@ -1,7 +1,8 @@
 //! [`Answer`]: what a command found or did, before it is written for programs or people.
 
 use sapwood::{
-    Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value, Version,
+    Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value,
+    VerifyReport, Version,
 };
 
 /// What a command found or did.
@@ -29,6 +30,8 @@ pub(crate) enum Answer {
     RolledBack(RollbackReport),
     /// A copy of the state at this timestamp was written.
     Checkpoint(Timestamp),
+    /// Everything was looked at.
+    Verified(VerifyReport),
     /// Done, with nothing to tell.
     Done,
     /// Counts.

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, format: Format) -> Result<ExitCode> {
     match cli.command {
-        Action::Query(query) => ask(query, cli.db, format)?,
+        Action::Query(query) => return ask(query, cli.db, format),
         Action::Import(source) => {
             let imported = run_import(&source, &path_or_default(cli.db))?;
             format.answer(&Ok(Answer::Imported(imported)))?;
@@ -90,7 +90,7 @@ fn run_import(source: &ImportSource, db: &Path) -> Result<Imported> {
 }
 
 /// One command on one database.
-fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<()> {
+fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<ExitCode> {
     let command = query.into_command()?;
     let path = path_or_default(db);
     let mut session = if command.creates() {
@@ -106,9 +106,15 @@ fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<()> {
     if matches!((&answer, format), (Answer::Value(None), Format::People)) {
         // Nothing on standard output, so that a script cannot take it for a value.
         render::complain("(no value)");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
-    format.answer(&Ok(answer))
+    let is_wrong = matches!(&answer, Answer::Verified(report) if !report.is_clean());
+    format.answer(&Ok(answer))?;
+    Ok(if is_wrong {
+        ExitCode::from(Exit::Failed as u8)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<ExitCode> {

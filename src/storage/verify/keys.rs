@@ -136,10 +136,16 @@ impl Versions<'_> {
             (key.newer, key.is_whole) = (Newer::Unknown, false);
         }
         while let Some((version_key, row)) = self.history.row() {
-            if key_of_version(version_key) != encoded {
+            if !version_key.starts_with(encoded) {
                 break;
             }
-            key.version(version_key, row, findings, tell)?;
+            if key_of_version(version_key) == encoded {
+                key.version(version_key, row, findings, tell)?;
+            } else {
+                findings.add(Rule::Key, Keyspace::History, Some(version_key), &[], || {
+                    "there is no start behind the key".to_owned()
+                });
+            }
             let gaps = self.history.gaps();
             self.history.step(findings)?;
             if self.history.gaps() > gaps {
@@ -478,11 +484,12 @@ impl Versions<'_> {
             return Ok(None);
         }
         let row = self.history.row();
-        let Some((version_key, row)) = row.filter(|(key, _)| key_of_version(key) == encoded) else {
+        let Some((version_key, row)) = row.filter(|(key, _)| key.starts_with(encoded)) else {
             return Ok(Some(false));
         };
-        let Ok((_, start)) = codec::key::split_version(version_key) else {
-            return Ok(None);
+        let start = match codec::key::split_version(version_key) {
+            Ok((key, start)) if key == encoded => start,
+            _ => return Ok(None),
         };
         if start == at {
             return Ok(Some(operation == Operation::Set));

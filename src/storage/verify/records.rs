@@ -42,6 +42,8 @@ struct Open {
     expected: Option<(Timestamp, u32)>,
     /// The commit that the last row is of.
     at: Option<Timestamp>,
+    /// Whether the last row was its last part, as far as is known.
+    has_ended: bool,
     /// The last key of the last part.
     last_key: Option<Vec<u8>>,
 }
@@ -214,13 +216,21 @@ impl Open {
                 self.end(findings);
                 self.begins(at, number, findings)
             }
-            None if self.at == Some(at) => false,
+            None if self.at == Some(at) => {
+                if std::mem::take(&mut self.has_ended) {
+                    broken(findings, Rule::Record, at, || {
+                        format!("there is a part {number} behind the last one")
+                    });
+                }
+                false
+            }
             None => self.begins(at, number, findings),
         };
         if self.at != Some(at) {
             self.last_key = None;
         }
         self.at = Some(at);
+        self.has_ended = is_known && last;
         self.expected = (is_known && !last).then_some((at, number.saturating_add(1)));
     }
 

@@ -1,8 +1,8 @@
 //! [`Rows`]: all rows of a keyspace in order, as far as they can be read.
 //!
 //! A block that cannot be read does not end the walk. The keys behind the last row that was read are not
-//! known, so the walk goes on from ever farther targets: behind everything that begins with the row's key, then
-//! with one byte less of it, and so on. What lies between is a gap; nothing is claimed about keys in one.
+//! known, so the smallest from which on rows can be read again is searched for. What lies between is a gap; nothing
+//! is claimed about keys in one.
 
 use super::report::Findings;
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// From here the key is shortened by halves: a key may be long, and each try reads a block.
-const TAIL_BYTES: usize = 64;
+/// How long a key is looked for that lies behind a damaged block: each byte takes eight tries.
+const TARGET_BYTES: usize = 64;
 
 /// A part that could not be read: behind `after`, before `until` (`None`: to the end).
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Rows {
     keyspace: Keyspace,
     cursor: Box<dyn Cursor>,
     gaps: Vec<Gap>,
+    /// Errors that were reported.
+    told: Vec<String>,
     /// The key of the row before.
     last: Vec<u8>,
     /// Rows that were passed since the beginning.
@@ -45,6 +47,7 @@ impl Rows {
             keyspace,
             cursor,
             gaps: Vec::new(),
+            told: Vec::new(),
             last: Vec::new(),
             passed: 0,
             passed_bytes: 0,
@@ -58,6 +61,7 @@ impl Rows {
     /// To the first row.
     pub(super) fn first(&mut self, findings: &mut Findings) -> Result<()> {
         self.gaps.clear();
+        self.told.clear();
         self.last.clear();
         (self.passed, self.passed_bytes) = (0, 0);
         match self.cursor.seek_to_first() {
@@ -109,40 +113,38 @@ impl Rows {
         })
     }
 
-    /// Goes on behind what cannot be read.
+    /// Goes on behind what cannot be read: looks for the smallest key from which on rows can be read again, byte
+    /// by byte, each by halves.
     fn leap(&mut self, error: Error, findings: &mut Findings) -> Result<()> {
         check_damage(&error)?;
-        findings.unreadable(self.keyspace, &self.last, &error);
-        let mut told = error.to_string();
-        let mut length = self.last.len();
-        let mut until = None;
-        while length > 0 {
-            let Some(target) = behind_prefix(self.last.get(..length).unwrap_or_default()) else {
-                break;
-            };
-            match self.cursor.seek(&target) {
-                Ok(()) => {
-                    until = self.cursor.row().map(|(key, _)| key.to_vec());
-                    break;
-                }
-                Err(error) => {
-                    check_damage(&error)?;
-                    // Another block, perhaps.
-                    if error.to_string() != told {
-                        findings.unreadable(self.keyspace, &target, &error);
-                        told = error.to_string();
-                    }
+        self.tell(&error, findings);
+        let mut prefix = Vec::new();
+        let mut target = None;
+        while prefix.len() < TARGET_BYTES {
+            // Of the first byte behind the prefix: the smallest that is known to be far enough, all below it are not.
+            let (mut near, mut far) = (0, 1 + u16::from(u8::MAX));
+            while near < far {
+                let middle = u16::midpoint(near, far);
+                let tried = [prefix.as_slice(), &[byte(middle)]].concat();
+                if tried > self.last && self.can_read_from(&tried, findings)? {
+                    far = middle;
+                    target = Some(tried);
+                } else {
+                    near = middle + 1;
                 }
             }
-            length = if length > TAIL_BYTES {
-                length / 2
-            } else {
-                length - 1
-            };
+            match far.checked_sub(1) {
+                Some(below) => prefix.push(byte(below)),
+                None => break,
+            }
         }
-        if length == 0 {
-            until = self.leap_from_the_start(&mut told, findings)?;
-        }
+        let until = match target {
+            Some(target) => {
+                self.cursor.seek(&target)?;
+                self.cursor.row().map(|(key, _)| key.to_vec())
+            }
+            None => None,
+        };
         self.gaps.push(Gap {
             after: self.last.clone(),
             until,
@@ -150,40 +152,28 @@ impl Rows {
         Ok(())
     }
 
-    /// Where there is no row before: tries each first byte.
-    fn leap_from_the_start(
-        &mut self,
-        told: &mut String,
-        findings: &mut Findings,
-    ) -> Result<Option<Vec<u8>>> {
-        let next = self.last.first().map_or(0, |first| u16::from(*first) + 1);
-        for first in next..=u16::from(u8::MAX) {
-            let Ok(first) = u8::try_from(first) else {
-                break;
-            };
-            match self.cursor.seek(&[first]) {
-                Ok(()) => return Ok(self.cursor.row().map(|(key, _)| key.to_vec())),
-                Err(error) => {
-                    check_damage(&error)?;
-                    if error.to_string() != *told {
-                        findings.unreadable(self.keyspace, &[first], &error);
-                        *told = error.to_string();
-                    }
-                }
-            }
+    fn can_read_from(&mut self, target: &[u8], findings: &mut Findings) -> Result<bool> {
+        let Err(error) = self.cursor.seek(target) else {
+            return Ok(true);
+        };
+        check_damage(&error)?;
+        // Another block, perhaps.
+        self.tell(&error, findings);
+        Ok(false)
+    }
+
+    /// Names a damaged block, once.
+    fn tell(&mut self, error: &Error, findings: &mut Findings) {
+        let text = error.to_string();
+        if !self.told.contains(&text) {
+            findings.unreadable(self.keyspace, &self.last, error);
+            self.told.push(text);
         }
-        Ok(None)
     }
 }
 
-/// The first key behind all that begin with a prefix.
-fn behind_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let grows = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
-    let mut behind = prefix.get(..=grows)?.to_vec();
-    if let Some(last) = behind.last_mut() {
-        *last += 1;
-    }
-    Some(behind)
+fn byte(number: u16) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }
 
 /// Damage is what is looked for; anything else ends the walk.
@@ -198,18 +188,5 @@ fn known(moved: Result<()>) -> Result<Option<()>> {
     match moved {
         Ok(()) => Ok(Some(())),
         Err(error) => check_damage(&error).map(|()| None),
-    }
-}
-
-#[cfg(all(test, not(any(loom, shuttle))))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_behind_a_prefix_is_the_first_that_does_not_begin_with_it() {
-        assert_eq!(behind_prefix(b"ab").unwrap(), b"ac");
-        assert_eq!(behind_prefix(b"a\xFF\xFF").unwrap(), b"b");
-        assert_eq!(behind_prefix(b"\xFF"), None);
-        assert_eq!(behind_prefix(b""), None);
     }
 }

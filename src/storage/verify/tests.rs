@@ -13,7 +13,7 @@ use crate::{
     codec::{CurrentRow, HistoryRow, commit, deleted, meta},
     config::{Durability, TimestampSource},
     storage::store::StoreOptions,
-    sync::Arc,
+    sync::{Arc, AtomicBool, Ordering},
     timestamp::Timestamp,
 };
 
@@ -118,7 +118,7 @@ fn inv_63_nothing_is_found_whatever_a_store_does_and_wherever_it_crashes() {
 #[test]
 fn inv_63_nothing_is_found_while_others_commit_prune_pin_and_roll_back() {
     let store = open(MemoryBackend::new(), 300);
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let working = scope.spawn(|| {
             let mut random = fastrand::Rng::with_seed(7);
@@ -126,9 +126,9 @@ fn inv_63_nothing_is_found_while_others_commit_prune_pin_and_roll_back() {
             for _ in 0..3000 {
                 step(&store, &mut random, &mut guards);
             }
-            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            done.store(true, Ordering::SeqCst);
         });
-        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+        while !done.load(Ordering::SeqCst) {
             if working.is_finished() {
                 break;
             }
@@ -353,7 +353,7 @@ fn inv_63_versions_that_are_missing() {
         .breaks(&[Rule::Hole]);
     Planted::new(2)
         .remove(History, &version("b", 1))
-        .breaks(&[Rule::Hole]);
+        .breaks(&[Rule::Hole, Rule::Lost]);
     let planted = Planted::new(6);
     planted.history("a", 1, 2, 0);
     planted
@@ -532,8 +532,8 @@ fn inv_63_marks_that_contradict_each_other() {
         Planted::new(0).mark(name, 50).breaks(&[Rule::Marks]);
     }
     Planted::new(0)
-        .mark(meta::TRIMMED, 9)
-        .mark(meta::MERGED, 8)
+        .mark(meta::TRIMMED, 8)
+        .mark(meta::MERGED, 7)
         .breaks(&[Rule::Marks]);
     Planted::new(5)
         .remove(Meta, meta::FLOOR)
@@ -671,21 +671,9 @@ fn inv_63_the_walk_goes_on_behind_what_cannot_be_read() {
         (rows, read, findings.found)
     };
     let (rows, read, found) = walk(&[b"k100"..b"k115", b"k500"..b"k501"]);
-    assert_eq!((found, rows.gaps()), (2, 2));
-    assert_eq!(
-        (
-            read.first().unwrap().as_str(),
-            read.last().unwrap().as_str()
-        ),
-        ("k000", "k999")
-    );
-    assert!(
-        read.len() > 900 && !read.contains(&"k115".to_owned()),
-        "{}",
-        read.len()
-    );
-    assert!(rows.may_hide(b"k100") && rows.may_hide(b"k150") && rows.may_hide(b"k500"));
-    assert!(!rows.may_hide(b"k098") && !rows.may_hide(b"k700"));
+    assert_eq!((found, rows.gaps(), read.len()), (2, 2, 984));
+    assert!(rows.may_hide(b"k100") && rows.may_hide(b"k114") && rows.may_hide(b"k500"));
+    assert!(!rows.may_hide(b"k098") && !rows.may_hide(b"k116") && !rows.may_hide(b"k700"));
     // At the start, and to the end.
     let (rows, read, found) = walk(&[b"k000"..b"k100", b"k900"..b"l"]);
     assert_eq!((found, rows.gaps(), read.len()), (2, 2, 800));
@@ -693,6 +681,6 @@ fn inv_63_the_walk_goes_on_behind_what_cannot_be_read() {
     assert!(!rows.may_hide(b"k500"));
     // All of it, in two blocks.
     let (rows, read, found) = walk(&[b"k000"..b"k500", b"k500"..b"l"]);
-    assert_eq!((rows.gaps(), read.len()), (1, 0));
-    assert!(found >= 1 && rows.may_hide(b"k700"));
+    assert_eq!((found, rows.gaps(), read.len()), (2, 1, 0));
+    assert!(rows.may_hide(b"k000") && rows.may_hide(b"k700"));
 }

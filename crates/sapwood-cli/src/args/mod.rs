@@ -62,6 +62,7 @@ Examples:
   sapwood diff 100 200                     what differs between two states
   sapwood pin release 150                  keep one state ...
   sapwood prune --before 400               ... and drop the versions that ended before 400
+  sapwood verify                           check all that is stored; exits with 1 if anything is wrong
   echo 'status' | sapwood shell --db sapwood.db --json
 
 Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins

@@ -123,6 +123,10 @@ pub(crate) enum Query {
         /// The copy's directory, which must not exist.
         directory: PathBuf,
     },
+    /// Check everything that is stored, and list what is wrong.
+    ///
+    /// Reads all of it, with the checksums of all blocks. Exits with 1 where anything is wrong.
+    Verify,
     /// Move what is in memory to files.
     Flush,
     /// Rewrite the files into their most compact form.
@@ -190,6 +194,7 @@ impl Query {
             },
             Self::RollbackTo { target } => Command::RollbackTo { target },
             Self::Checkpoint { directory } => Command::Checkpoint { directory },
+            Self::Verify => Command::Verify,
             Self::Flush => Command::Flush,
             Self::Compact => Command::Compact,
             Self::Stats => Command::Stats,

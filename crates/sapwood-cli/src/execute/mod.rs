@@ -50,6 +50,7 @@ impl Session {
                 })?;
                 Ok(Answer::Checkpoint(storage.create_checkpoint(directory)?))
             }
+            Command::Verify => self.verify(),
             Command::Flush => {
                 self.engine.flush()?;
                 Ok(Answer::Done)

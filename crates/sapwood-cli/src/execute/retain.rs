@@ -1,4 +1,4 @@
-//! The commands that decide what is kept, and what never was.
+//! The commands that decide what is kept, and what never was; and whether it is whole.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +38,15 @@ impl Session {
         })?;
         bar.finish_and_clear();
         Ok(Answer::Pruned(report))
+    }
+
+    pub(super) fn verify(&self) -> Result<Answer> {
+        let bar = progress::part("verifying");
+        let report = self.engine.verify_with(|part, what| {
+            progress::set_part(&bar, part, what);
+        })?;
+        bar.finish_and_clear();
+        Ok(Answer::Verified(report))
     }
 
     pub(super) fn rollback_to(&self, target: Timestamp) -> Result<Answer> {

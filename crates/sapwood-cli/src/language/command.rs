@@ -42,6 +42,8 @@ pub(crate) enum Command {
     RollbackTo { target: Timestamp },
     /// Writes a copy that opens as a database.
     Checkpoint { directory: PathBuf },
+    /// Looks for what cannot be right.
+    Verify,
     /// Moves what is in memory to files.
     Flush,
     /// Rewrites the files.

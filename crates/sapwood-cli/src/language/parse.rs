@@ -14,7 +14,7 @@ use super::{
 use crate::failure::{Failure, Result};
 
 /// The commands that can be given, in the order of the help.
-pub(crate) const NAMES: [&str; 17] = [
+pub(crate) const NAMES: [&str; 18] = [
     "set",
     "delete",
     "batch",
@@ -29,13 +29,11 @@ pub(crate) const NAMES: [&str; 17] = [
     "prune",
     "rollback-to",
     "checkpoint",
+    "verify",
     "flush",
     "compact",
     "status",
 ];
-
-/// The commands of the language that this release does not have.
-const LATER: [&str; 1] = ["verify"];
 
 /// The command that a line means; `None` for a blank line or a comment.
 ///
@@ -51,11 +49,6 @@ pub(crate) fn parse(line: &[u8]) -> Result<Option<Command>> {
     if let Some((name, row)) = name.and_then(|name| Some((name, row(name)?))) {
         return command(name, Arguments::sort(row, words)?).map(Some);
     }
-    if let Some(later) = LATER.into_iter().find(|later| first.is(later)) {
-        return Err(Failure::invalid(format!(
-            "{later} is not there yet in this release"
-        )));
-    }
     match words.next().as_ref().and_then(transaction::step_name) {
         Some(step) => Ok(Some(Command::Within {
             transaction: first.into_data()?,
@@ -67,8 +60,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Option<Command>> {
 
 /// Whether a word is a command's, so that nothing else may have it as its name.
 fn is_taken(name: &[u8]) -> bool {
-    let mut taken = NAMES.iter().chain(&LATER);
-    taken.any(|command| command.as_bytes() == name)
+    NAMES.iter().any(|command| command.as_bytes() == name)
 }
 
 /// What a command takes.
@@ -100,6 +92,7 @@ fn row(name: &str) -> Option<Row> {
         "prune" => ("prune T", &[], &[]),
         "rollback-to" => ("rollback-to T", &[], &[]),
         "checkpoint" => ("checkpoint DIR", &[], &[]),
+        "verify" => ("verify", &[], &[]),
         "flush" => ("flush", &[], &[]),
         "compact" => ("compact", &[], &[]),
         "status" => ("status", &[], &[]),
@@ -194,6 +187,7 @@ fn command(name: &str, words: Arguments) -> Result<Command> {
             let [] = words.exactly()?;
             match name {
                 "pins" => Command::Pins,
+                "verify" => Command::Verify,
                 "flush" => Command::Flush,
                 "compact" => Command::Compact,
                 _ => Command::Status,

@@ -1,6 +1,6 @@
 //! Answers for programs: one JSON object each, with the field names of the shell's table.
 
-use sapwood::{Pin, Status, Timestamp};
+use sapwood::{Pin, Status, Timestamp, VerifyReport};
 use serde_json::{Map, Value, json};
 
 use super::clock;
@@ -74,6 +74,7 @@ fn fields(answer: &Answer) -> Value {
             "visible": report.visible.get(),
             "epoch": report.epoch,
         }),
+        Answer::Verified(report) => verified(report),
         Answer::Done => json!({}),
         Answer::Status(counts) => status(counts),
         Answer::Stats(stats) => {
@@ -114,6 +115,24 @@ fn status(status: &Status) -> Value {
         "versions": status.versions,
         "oldest_snapshot": status.oldest_snapshot.map(|(timestamp, _)| timestamp.get()),
     })
+}
+
+fn verified(report: &VerifyReport) -> Value {
+    let violations = report.violations.iter().map(|violation| {
+        json!({
+            "rule": violation.rule.name(),
+            "key": optional(violation.key.as_deref()),
+            "message": violation.message,
+        })
+    });
+    let violations: Vec<_> = violations.collect();
+    // Only where not all are listed.
+    match report.violations_found {
+        found if found > violations.len() as u64 => {
+            json!({ "violations": violations, "violations_found": found })
+        }
+        _ => json!({ "violations": violations }),
+    }
 }
 
 fn pins(pins: &[Pin]) -> Value {

@@ -1,7 +1,7 @@
 //! Answers for people. The form may change at any time; programs take `--json`.
 
 use comfy_table::{Cell, Table};
-use sapwood::{Pin, PruneReport, Status, Timestamp};
+use sapwood::{Pin, PruneReport, Status, Timestamp, VerifyReport};
 
 use super::{
     clock,
@@ -64,6 +64,7 @@ pub(super) fn answer(answer: &Answer) -> String {
             report.visible, report.epoch
         ),
         Answer::Checkpoint(timestamp) => format!("the state up to {timestamp} was copied"),
+        Answer::Verified(report) => verified(report),
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
@@ -105,6 +106,32 @@ fn pruned(report: &PruneReport) -> String {
         report.rows_dropped,
         clock::size(report.bytes_reclaimed()),
     )
+}
+
+fn verified(report: &VerifyReport) -> String {
+    let read = report.rows.iter();
+    let read: Vec<_> = read
+        .map(|read| format!("{} of {}", read.rows, read.keyspace))
+        .collect();
+    let read = format!("rows read: {}", read.join(", "));
+    if report.is_clean() {
+        return format!("nothing is wrong up to {}; {read}", report.visible);
+    }
+    let mut shown = table(["rule", "what is wrong"]);
+    shown.add_rows(report.violations.iter().map(|violation| {
+        [
+            Cell::new(violation.rule.name()),
+            Cell::new(&violation.message),
+        ]
+    }));
+    let found = report.violations_found;
+    let listed = report.violations.len();
+    let listed = if found > listed as u64 {
+        format!("; the first {listed} are listed")
+    } else {
+        String::new()
+    };
+    format!("{shown}\n{found} violations{listed}; {read}")
 }
 
 fn status(status: &Status) -> Table {

@@ -26,6 +26,7 @@ pub(super) fn text() -> String {
             "prune" => "drops the versions that ended before T",
             "rollback-to" => "makes the state what it was at T, for good",
             "checkpoint" => "writes a copy that opens as a database",
+            "verify" => "looks for what is stored and cannot be right",
             "flush" => "moves what is in memory to files",
             "compact" => "rewrites the files",
             "status" => "counts keys and versions",

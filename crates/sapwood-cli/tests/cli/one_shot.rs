@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, run};
+use crate::support::{Outcome, run, shell};
 
 struct Database(tempfile::TempDir);
 
@@ -101,6 +101,51 @@ fn each_command_answers_as_in_the_shell() {
     );
     assert_eq!(db.json(&["get", "a"])["value"], Value::Null);
     assert_eq!(db.json(&["rollback-to", "5"])["error"]["kind"], "pruned");
+}
+
+#[test]
+fn verify_names_a_damaged_block_and_exits_with_1() {
+    let db = Database::new();
+    let path = db.0.path().join("db");
+    let lines: String = (0..20_000u64)
+        .map(|number| format!("set key{number:05} {} ; ", number * 7_777_777))
+        .collect();
+    shell(
+        &path,
+        &format!("batch {}\n", lines.trim_end_matches([' ', ';'])),
+    );
+    db.run(&["compact"]).ok();
+    let clean = db.run(&["verify"]).ok();
+    assert!(clean.stdout.contains("nothing is wrong"), "{clean:?}");
+    assert_eq!(
+        db.json(&["verify"]),
+        json!({ "ok": true, "violations": [] })
+    );
+    let tables = std::fs::read_dir(&path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let tables = tables.filter(|path| path.extension().is_some_and(|ending| ending == "sst"));
+    let largest = tables
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&largest).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    std::fs::write(&largest, bytes).unwrap();
+    let damaged = db.run(&["verify", "--json"]);
+    assert_eq!(damaged.code, 1, "{damaged:?}");
+    let answer = damaged.json();
+    assert_eq!(answer["ok"], true, "{answer}");
+    assert_eq!(answer["violations"][0]["rule"], "unreadable", "{answer}");
+    let fields = answer["violations"][0].as_object().unwrap();
+    assert!(
+        ["key", "message", "rule"]
+            .iter()
+            .all(|name| fields.contains_key(*name))
+    );
+    db.run(&["verify"]).failed(1, "");
+    let in_shell = shell(&path, "verify\n");
+    assert_eq!(in_shell[0]["ok"], true);
 }
 
 #[test]
