@@ -47,7 +47,7 @@ enum Newer {
 }
 
 /// A key whose rows are walked, newest first.
-struct Key<'k> {
+struct OneKey<'k> {
     encoded: &'k [u8],
     user_key: &'k [u8],
     bounds: Bounds,
@@ -112,7 +112,7 @@ impl Versions<'_> {
         }
         let current = self.read_current(encoded, &user_key, findings, tell)?;
         let deleted = self.read_deleted(encoded, &user_key, findings)?;
-        let mut key = Key {
+        let mut key = OneKey {
             encoded,
             user_key: &user_key,
             bounds: self.bounds,
@@ -285,7 +285,7 @@ impl Bounds {
     }
 }
 
-impl Key<'_> {
+impl OneKey<'_> {
     /// Looks at the next older row of `history`.
     fn version(
         &mut self,

@@ -214,7 +214,7 @@ impl Open {
             }
             Some(_) => {
                 self.end(findings);
-                self.begins(at, number, findings)
+                Self::begins(at, number, findings)
             }
             None if self.at == Some(at) => {
                 if std::mem::take(&mut self.has_ended) {
@@ -224,7 +224,7 @@ impl Open {
                 }
                 false
             }
-            None => self.begins(at, number, findings),
+            None => Self::begins(at, number, findings),
         };
         if self.at != Some(at) {
             self.last_key = None;
@@ -234,7 +234,7 @@ impl Open {
         self.expected = (is_known && !last).then_some((at, number.saturating_add(1)));
     }
 
-    fn begins(&self, at: Timestamp, number: u32, findings: &mut Findings) -> bool {
+    fn begins(at: Timestamp, number: u32, findings: &mut Findings) -> bool {
         if number != 0 {
             broken(findings, Rule::Record, at, || {
                 format!("it begins with part {number}")

@@ -65,7 +65,7 @@ impl Rows {
         self.last.clear();
         (self.passed, self.passed_bytes) = (0, 0);
         match self.cursor.seek_to_first() {
-            Err(error) => self.leap(error, findings),
+            Err(error) => self.leap(&error, findings),
             placed => placed,
         }
     }
@@ -80,7 +80,7 @@ impl Rows {
         self.last.clear();
         self.last.extend_from_slice(key);
         match self.cursor.next() {
-            Err(error) => self.leap(error, findings),
+            Err(error) => self.leap(&error, findings),
             moved => moved,
         }
     }
@@ -115,9 +115,9 @@ impl Rows {
 
     /// Goes on behind what cannot be read: looks for the smallest key from which on rows can be read again, byte
     /// by byte, each by halves.
-    fn leap(&mut self, error: Error, findings: &mut Findings) -> Result<()> {
-        check_damage(&error)?;
-        self.tell(&error, findings);
+    fn leap(&mut self, error: &Error, findings: &mut Findings) -> Result<()> {
+        check_damage(error)?;
+        self.tell(error, findings);
         let mut prefix = Vec::new();
         let mut target = None;
         while prefix.len() < TARGET_BYTES {

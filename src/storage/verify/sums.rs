@@ -15,9 +15,9 @@ const PLACES: usize = if cfg!(test) { 4 } else { 1 << 16 };
 
 #[derive(Debug)]
 pub(super) struct Sums {
-    place: RandomState,
+    which: RandomState,
     number: RandomState,
-    sums: Vec<u64>,
+    places: Vec<u64>,
 }
 
 /// A change of a key, by its encoded form.
@@ -26,9 +26,9 @@ pub(super) type Told<'a> = (&'a [u8], Timestamp, Operation);
 impl Sums {
     pub(super) fn new() -> Self {
         Self {
-            place: RandomState::new(),
+            which: RandomState::new(),
             number: RandomState::new(),
-            sums: vec![0; PLACES],
+            places: vec![0; PLACES],
         }
     }
 
@@ -50,7 +50,7 @@ impl Sums {
 
     /// Whether both told the same everywhere.
     pub(super) fn agree(&self) -> bool {
-        self.sums.iter().all(|sum| *sum == 0)
+        self.places.iter().all(|sum| *sum == 0)
     }
 
     /// Whether a change is one of those about which they may disagree.
@@ -59,9 +59,9 @@ impl Sums {
     }
 
     fn sum(&mut self, told: Told<'_>) -> Option<&mut u64> {
-        let hash = hash(&self.place, told);
+        let hash = hash(&self.which, told);
         let place = usize::try_from(hash % PLACES as u64).ok()?;
-        self.sums.get_mut(place)
+        self.places.get_mut(place)
     }
 }
 
