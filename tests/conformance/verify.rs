@@ -25,7 +25,7 @@ fn assert_clean(storage: &impl Storage) {
 pub(crate) fn inv_63_what_a_store_has_written_is_right(place: &impl Place) {
     let mut storage = place.open();
     assert_clean(&storage);
-    for round in 0..30u64 {
+    for round in 0..10u64 {
         for key in 0..20u64 {
             let key = format!("key{}", key * (round % 3 + 1));
             let write = if (round + key.len() as u64) % 5 == 0 {

@@ -119,7 +119,8 @@ impl Rows {
         check_damage(error)?;
         self.tell(error, findings);
         let mut prefix = Vec::new();
-        let mut target = None;
+        // Each smaller than the one before.
+        let mut targets = Vec::new();
         while prefix.len() < TARGET_BYTES {
             // Of the first byte behind the prefix: the smallest that is known to be far enough, all below it are not.
             let (mut near, mut far) = (0, 1 + u16::from(u8::MAX));
@@ -128,7 +129,7 @@ impl Rows {
                 let tried = [prefix.as_slice(), &[byte(middle)]].concat();
                 if tried > self.last && self.can_read_from(&tried, findings)? {
                     far = middle;
-                    target = Some(tried);
+                    targets.push(tried);
                 } else {
                     near = middle + 1;
                 }
@@ -138,13 +139,14 @@ impl Rows {
                 None => break,
             }
         }
-        let until = match target {
-            Some(target) => {
-                self.cursor.seek(&target)?;
-                self.cursor.row().map(|(key, _)| key.to_vec())
+        let mut until = None;
+        // A cursor that has just failed may take the next target for readable when it is not.
+        while let Some(target) = targets.pop() {
+            if self.can_read_from(&target, findings)? {
+                until = self.cursor.row().map(|(key, _)| key.to_vec());
+                break;
             }
-            None => None,
-        };
+        }
         self.gaps.push(Gap {
             after: self.last.clone(),
             until,
