@@ -5,7 +5,10 @@ use std::ops::RangeBounds;
 use std::path::Path;
 
 #[cfg(feature = "rocksdb-storage")]
-use crate::{config::RocksDBConfig, storage::RocksDBStorage};
+use crate::{
+    config::RocksDBConfig,
+    storage::{Checkpoint, RocksDBStorage},
+};
 use crate::{
     error::{Error, Result},
     read_view::ReadView,
@@ -59,10 +62,7 @@ impl Engine {
     /// As [`RocksDBStorage::new`].
     #[cfg(feature = "rocksdb-storage")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_str().ok_or_else(|| {
-            crate::Error::invalid(format!("the path {} is not UTF-8", path.as_ref().display()))
-        })?;
-        Self::open_with(RocksDBConfig::at(path))
+        Self::open_with(RocksDBConfig::at(utf8(path.as_ref())?))
     }
 
     /// Opens the database that a configuration names.
@@ -72,6 +72,34 @@ impl Engine {
     #[cfg(feature = "rocksdb-storage")]
     pub fn open_with(config: RocksDBConfig) -> Result<Self> {
         Ok(Self::new(&RocksDBStorage::new(config)?))
+    }
+
+    /// Opens a checkpoint to read. No file of it is changed, so it stays one. See
+    /// [`RocksDBStorage::open_read_only`].
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::open_read_only`].
+    ///
+    /// # Examples
+    /// See [`Checkpoint`].
+    #[cfg(feature = "rocksdb-storage")]
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        let config = RocksDBConfig::at(utf8(path.as_ref())?);
+        Ok(Self::new(&RocksDBStorage::open_read_only(config)?))
+    }
+
+    /// Makes a database of a checkpoint, in a new directory, and opens it. The checkpoint is only read. See
+    /// [`RocksDBStorage::restore`].
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::restore`].
+    ///
+    /// # Examples
+    /// See [`Checkpoint`].
+    #[cfg(feature = "rocksdb-storage")]
+    pub fn restore(checkpoint: impl AsRef<Path>, path: impl AsRef<Path>) -> Result<Self> {
+        let config = RocksDBConfig::at(utf8(path.as_ref())?);
+        Ok(Self::new(&RocksDBStorage::restore(checkpoint, config)?))
     }
 
     /// An engine whose state lives in memory only.
@@ -558,6 +586,7 @@ impl Engine {
     /// As every call of [`Storage`].
     pub fn flush(&self) -> Result<()> {
         self.store.check_open()?;
+        self.store.check_not_read_only()?;
         self.store.backend.flush()
     }
 
@@ -569,14 +598,17 @@ impl Engine {
         self.store.compact()
     }
 
-    /// Writes a copy of the store to a new directory, by hard links, and returns the timestamp of the
-    /// copied state. Commits wait meanwhile. The copy opens as an engine of its own.
+    /// Writes a copy of the state at the visible timestamp to a new directory, by hard links. See
+    /// [`RocksDBStorage::create_checkpoint`].
     ///
     /// # Errors
-    /// As [`RocksDBStorage::create_checkpoint`]; [`Unsupported`](crate::ErrorKind::Unsupported) for
-    /// an engine in memory.
+    /// As [`RocksDBStorage::create_checkpoint`]; [`Invalid`](crate::ErrorKind::Invalid) for an engine in
+    /// memory, which has no files.
+    ///
+    /// # Examples
+    /// See [`Checkpoint`].
     #[cfg(feature = "rocksdb-storage")]
-    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Timestamp> {
+    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Checkpoint> {
         self.store.create_checkpoint(path.as_ref())
     }
 
@@ -590,6 +622,12 @@ impl Engine {
     pub fn close(&self) -> Result<()> {
         self.store.close()
     }
+}
+
+#[cfg(feature = "rocksdb-storage")]
+fn utf8(path: &Path) -> Result<&str> {
+    let text = path.to_str();
+    text.ok_or_else(|| Error::invalid(format!("the path {} is not UTF-8", path.display())))
 }
 
 impl ReadView for Engine {

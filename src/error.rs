@@ -162,6 +162,12 @@ impl Error {
         Self::new(ErrorKind::ReadOnly, message)
     }
 
+    pub(crate) fn opened_to_read() -> Self {
+        Self::read_only(
+            "the store was opened to read; restore the checkpoint to a new path, and write there",
+        )
+    }
+
     pub(crate) fn conflict(
         key: &[u8],
         read: Timestamp,

@@ -180,6 +180,10 @@ impl Backend for FaultBackend {
         self.inner.property(name)
     }
 
+    fn path(&self) -> Option<&Path> {
+        self.inner.path()
+    }
+
     fn create_checkpoint(&self, path: &Path) -> Result<()> {
         self.inner.create_checkpoint(path)
     }

@@ -263,6 +263,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A value that the backend knows under a name of its own.
     fn property(&self, name: &str) -> Result<Option<String>>;
 
-    /// Writes a copy that can be opened, to a path that does not exist yet.
+    /// The directory of its files, where it has files.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Whether it was opened to read. Then it refuses every write, and changes no file.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    /// Writes a copy that can be opened, to a path that does not exist yet. What was written before is in it.
     fn create_checkpoint(&self, path: &Path) -> Result<()>;
 }

@@ -199,6 +199,10 @@ impl Store {
 
     /// Merges every commit that is visible by now.
     pub(crate) fn merge_all(&self) -> Result<()> {
+        if self.backend.is_read_only() {
+            // Only checkpoints are opened so, in which everything was merged.
+            return Ok(());
+        }
         {
             // A thread that has the turn already, in a transaction that kept losing, may seal as well: it is
             // not committing.

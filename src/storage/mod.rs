@@ -15,6 +15,7 @@
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `verify` | whether all that is stored keeps the invariants |
+//! | `checkpoint` | copies of the files at one timestamp, and databases that are made from them |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
 //!
@@ -28,6 +29,8 @@
 //! Transactions are deliberately absent: they stand on top of this, and commit through it.
 
 mod batch;
+#[cfg(feature = "rocksdb-storage")]
+mod checkpoint;
 mod clock;
 pub(crate) mod commit;
 mod diff;
@@ -59,6 +62,8 @@ mod rocksdb;
 pub use crate::prune_rule::PruneRule;
 pub use batch::{Batch, CommitInfo, CommitOptions};
 pub(crate) use batch::{check_key, check_value};
+#[cfg(feature = "rocksdb-storage")]
+pub use checkpoint::Checkpoint;
 pub use diff::{Change, Diff};
 pub(crate) use guards::Guard;
 pub use handle::{MemoryStorage, Storage};

@@ -75,6 +75,7 @@ impl Store {
     ) -> Result<PruneReport> {
         let (mut driven, retention) = loop {
             self.check_open()?;
+            self.check_not_read_only()?;
             // After a rollback that has failed half-way nothing is pruned: what will finish it needs the rows.
             let era = self.clock.era()?;
             let visible = self.clock.visible();
@@ -149,6 +150,7 @@ impl Store {
     pub(crate) fn pin(&self, name: &str, at: Timestamp, options: PinOptions) -> Result<Pin> {
         let _retention = self.retention.lock();
         self.check_open()?;
+        self.check_not_read_only()?;
         // A rollback that has failed half-way will go below what is visible still.
         self.clock.era()?;
         let (floor, visible) = (self.floor(), self.clock.visible());
@@ -182,6 +184,7 @@ impl Store {
     pub(crate) fn unpin(&self, name: &str) -> Result<()> {
         let _retention = self.retention.lock();
         self.check_open()?;
+        self.check_not_read_only()?;
         if self.pins.read().get(name).is_none() {
             return Err(Error::not_found(format!("there is no pin named {name:?}")));
         }
@@ -197,6 +200,10 @@ impl Store {
     }
 
     pub(super) fn expire_pins(&self, now: SystemTime) -> Result<()> {
+        if self.backend.is_read_only() {
+            // What they held stays; so may they.
+            return Ok(());
+        }
         let expired = self.pins.read().expired(now);
         if expired.is_empty() {
             Ok(())

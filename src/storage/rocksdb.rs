@@ -4,11 +4,14 @@ use std::path::Path;
 
 use super::{
     Storage,
+    checkpoint::{self, Checkpoint, manifest::Manifest},
     handle::sealed::{Handle, StoreHandle},
     store::{Store, StoreOptions},
 };
 use crate::{
-    backend::rocksdb::RocksDBBackend, config::RocksDBConfig, error::Result, timestamp::Timestamp,
+    backend::rocksdb::RocksDBBackend,
+    config::RocksDBConfig,
+    error::{Error, Result},
 };
 
 /// Versioned storage on RocksDB.
@@ -48,6 +51,13 @@ impl RocksDBStorage {
     /// is not Sapwood's, [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io).
     #[expect(clippy::needless_pass_by_value, reason = "the seed plan's signature")]
     pub fn new(config: RocksDBConfig) -> Result<Self> {
+        let backend = RocksDBBackend::open(&config)?;
+        // Nobody else can have it open by now.
+        checkpoint::take_over(Path::new(&config.path))?;
+        Self::over(backend, &config)
+    }
+
+    fn over(backend: RocksDBBackend, config: &RocksDBConfig) -> Result<Self> {
         let options = StoreOptions {
             durability: config.durability,
             timestamps: config.timestamps,
@@ -55,8 +65,62 @@ impl RocksDBStorage {
             conflict_log_size: config.conflict_log_size,
             recent_versions_size: config.recent_versions_size,
         };
-        let backend = RocksDBBackend::open(&config)?;
         Ok(Self(StoreHandle(Store::open(Box::new(backend), options)?)))
+    }
+
+    /// Opens a checkpoint to read. Every write is refused; no file of it is changed and none is added, so it stays
+    /// one, may lie on a medium that cannot be written, and may be open many times.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is no checkpoint,
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) where a file of it is missing or damaged,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one of a newer build,
+    /// [`Io`](crate::ErrorKind::Io).
+    #[expect(clippy::needless_pass_by_value, reason = "as RocksDBStorage::new")]
+    pub fn open_read_only(config: RocksDBConfig) -> Result<Self> {
+        let path = Path::new(&config.path);
+        let manifest = checkpoint::load(path)?;
+        checkpoint::check_files(path, &manifest)?;
+        Self::open_copy(&config, &manifest)
+    }
+
+    /// Opens to read what a manifest speaks of.
+    pub(super) fn open_copy(config: &RocksDBConfig, manifest: &Manifest) -> Result<Self> {
+        let storage = Self::over(RocksDBBackend::open_read_only(config)?, config)?;
+        checkpoint::check_state(&storage.0.0, Path::new(&config.path), manifest)?;
+        Ok(storage)
+    }
+
+    /// Makes a database of a checkpoint, at the configuration's path, where nothing may be yet, and opens it.
+    /// Files are copied, not linked; the checkpoint is only read. Timestamps go on above those of the checkpoint,
+    /// in its epoch. A crash leaves the whole database, or nothing that could be taken for one.
+    ///
+    /// # Errors
+    /// As [`RocksDBStorage::open_read_only`]; [`Invalid`](crate::ErrorKind::Invalid) where the path exists, or
+    /// lies in the checkpoint.
+    pub fn restore(checkpoint: impl AsRef<Path>, config: RocksDBConfig) -> Result<Self> {
+        let (from, to) = (checkpoint.as_ref(), Path::new(&config.path));
+        checkpoint::restore(from, to, |copy, manifest| {
+            Self::check_copy(copy, &config, manifest)
+        })?;
+        Self::new(config)
+    }
+
+    /// Whether a copy can be opened, and is what its manifest says.
+    pub(super) fn check_copy(
+        copy: &Path,
+        config: &RocksDBConfig,
+        manifest: &Manifest,
+    ) -> Result<()> {
+        let path = copy
+            .to_str()
+            .ok_or_else(|| Error::invalid(format!("the path {} is not UTF-8", copy.display())))?;
+        let config = RocksDBConfig {
+            path: path.to_owned(),
+            ..config.clone()
+        };
+        Self::open_copy(&config, manifest)?;
+        Ok(())
     }
 
     /// Opens `./data` with the default configuration.
@@ -77,14 +141,21 @@ impl RocksDBStorage {
         self.0.0.backend.property(name)
     }
 
-    /// Writes a copy of the store to a new directory, by hard links: quick, and small until the two
-    /// drift apart. Directories above it are created. The copy opens as a store of its own. Commits
-    /// wait meanwhile; the timestamp of the copied state is returned.
+    /// Writes a copy of the state at the visible timestamp, with its history and its pins, to a new directory, by
+    /// hard links: quick, and small until the two drift apart. Directories above it are created. Commits wait for
+    /// the last part of it; prunes and reads do not. It is durable when this returns; what fails or crashes before
+    /// leaves nothing that could be taken for a checkpoint.
+    ///
+    /// It is [opened to read](Self::open_read_only), or [restored](Self::restore) to another path. It can also be
+    /// opened as a database where it is, and is no checkpoint any more then.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) where the path exists, and as every call of
-    /// [`Storage`].
-    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Timestamp> {
+    /// [`Invalid`](crate::ErrorKind::Invalid) where the path exists, [`Io`](crate::ErrorKind::Io) where it is on
+    /// another file system, and as every call of [`Storage`].
+    ///
+    /// # Examples
+    /// See [`Checkpoint`].
+    pub fn create_checkpoint(&self, path: impl AsRef<Path>) -> Result<Checkpoint> {
         self.0.0.create_checkpoint(path.as_ref())
     }
 }

@@ -9,7 +9,7 @@
 //! of which is held while another is taken, but that segments lie under the list of them. Reads take none of
 //! the first five, and that of a rollback only to wait for its end.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use super::{
     clock::Clock,
@@ -153,6 +153,15 @@ impl Store {
         }
     }
 
+    /// Refuses whatever would write, where the store was opened to read.
+    pub(crate) fn check_not_read_only(&self) -> Result<()> {
+        if self.backend.is_read_only() {
+            Err(Error::opened_to_read())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Admits a read at `at`: what it sees stays until the guard is dropped.
     ///
     /// # Errors
@@ -245,20 +254,11 @@ impl Store {
     /// Rewrites every keyspace into its most compact form.
     pub(crate) fn compact(&self) -> Result<()> {
         self.check_open()?;
+        self.check_not_read_only()?;
         self.merge_all()?;
         Keyspace::ALL
             .into_iter()
             .try_for_each(|keyspace| self.backend.compact(keyspace))
-    }
-
-    /// Writes a copy of the store. Commits wait meanwhile, so that it is the state at one timestamp.
-    pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Timestamp> {
-        let turn = self.commit_turn()?;
-        self.check_open()?;
-        let state = turn.state();
-        self.check_writable(&state)?;
-        self.backend.create_checkpoint(path)?;
-        Ok(state.last)
     }
 }
 

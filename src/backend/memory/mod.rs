@@ -121,8 +121,8 @@ impl Backend for MemoryBackend {
     }
 
     fn create_checkpoint(&self, _: &Path) -> Result<()> {
-        Err(Error::unsupported(
-            "a store in memory has no files to checkpoint; use RocksDBStorage",
+        Err(Error::invalid(
+            "a store in memory has no files to copy; use RocksDBStorage",
         ))
     }
 }

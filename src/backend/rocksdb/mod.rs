@@ -62,21 +62,34 @@ pub(crate) struct RocksDBBackend {
     read_options: ReadOptions,
     buffered: WriteOptions,
     synced: WriteOptions,
+    is_read_only: bool,
 }
 
 impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
-        let database = Arc::new(open::open(config, &filters)?);
+        let database = open::open(config, &filters)?;
+        Ok(Self::new(database, filters, false))
+    }
+
+    /// Opens a database to read. No file of it is changed, and none is added.
+    pub(crate) fn open_read_only(config: &RocksDBConfig) -> Result<Self> {
+        let filters = Arc::new(filter::Filters::default());
+        let database = open::open_read_only(config, &filters)?;
+        Ok(Self::new(database, filters, true))
+    }
+
+    fn new(database: Database, filters: Arc<filter::Filters>, is_read_only: bool) -> Self {
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
-        Ok(Self {
-            database,
+        Self {
+            database: Arc::new(database),
             filters,
             read_options: ReadOptions::default(),
             buffered: WriteOptions::default(),
             synced,
-        })
+            is_read_only,
+        }
     }
 
     /// Compacts a range of a keyspace down to the last level, through its filter.
@@ -139,6 +152,9 @@ impl Backend for RocksDBBackend {
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
+        if self.is_read_only {
+            return Err(Error::opened_to_read());
+        }
         let mut writes = rocksdb::WriteBatch::default();
         for (keyspace, key, value) in batch.writes() {
             let handle = self.database.handle(keyspace);
@@ -177,6 +193,9 @@ impl Backend for RocksDBBackend {
     }
 
     fn sync(&self) -> Result<()> {
+        if self.is_read_only {
+            return Ok(());
+        }
         self.database.db().flush_wal(true).map_err(|e| convert(&e))
     }
 
@@ -216,21 +235,15 @@ impl Backend for RocksDBBackend {
         Ok(Some(texts.collect()))
     }
 
+    fn path(&self) -> Option<&Path> {
+        Some(self.database.db().path())
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     fn create_checkpoint(&self, path: &Path) -> Result<()> {
-        if path.exists() {
-            return Err(Error::invalid(format!(
-                "there is something at {} already; a checkpoint needs a new path",
-                path.display()
-            )));
-        }
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|source| {
-                Error::io(
-                    format!("the directory {} cannot be made", parent.display()),
-                    source,
-                )
-            })?;
-        }
         let checkpoint = rocksdb::checkpoint::Checkpoint::new(self.database.db());
         let checkpoint = checkpoint.map_err(|e| convert(&e))?;
         checkpoint.create_checkpoint(path).map_err(|e| convert(&e))

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use rocksdb::{DB, Options};
+use rocksdb::{DB, InfoLogger, LogLevel, Options};
 
 use super::{Database, convert, filter::Filters, layout};
 use crate::{
@@ -38,6 +38,34 @@ pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Dat
     let options = layout::database(config);
     let families = layout::column_families(config, filters);
     let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))?;
+    with_handles(db, path)
+}
+
+/// Opens a database of ours to read: nothing in its directory is changed, and nothing is added to it.
+pub(super) fn open_read_only(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Database> {
+    check(config)?;
+    let path = Path::new(&config.path);
+    if !path.join("CURRENT").exists() {
+        return Err(Error::not_found(format!(
+            "there is no database at {}",
+            path.display()
+        )));
+    }
+    check_ours(path)?;
+    let mut options = layout::database(config);
+    options.create_if_missing(false);
+    options.create_missing_column_families(false);
+    // All files at once: so it can be read to its end whatever another process does to the directory.
+    options.set_max_open_files(-1);
+    // Its log would be a new file in the directory.
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
+    let families = layout::column_families(config, filters);
+    let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
+        .map_err(|e| convert(&e))?;
+    with_handles(db, path)
+}
+
+fn with_handles(db: DB, path: &Path) -> Result<Database> {
     Database::try_new(db, |db| {
         let handle = |keyspace: Keyspace| {
             db.cf_handle(keyspace.name())

@@ -148,8 +148,9 @@ impl Store {
         Ok(())
     }
 
-    /// Refuses every commit after a failed write.
+    /// Refuses every commit after a failed write, and where the store was opened to read.
     pub(crate) fn check_writable(&self, state: &CommitState) -> Result<()> {
+        self.check_not_read_only()?;
         if state.failed || self.write_failed.load(Ordering::SeqCst) {
             return Err(Error::write_failed());
         }

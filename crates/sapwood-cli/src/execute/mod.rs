@@ -48,7 +48,9 @@ impl Session {
                         "a database in memory has no files to copy; open one with --db",
                     )
                 })?;
-                Ok(Answer::Checkpoint(storage.create_checkpoint(directory)?))
+                Ok(Answer::Checkpoint(
+                    storage.create_checkpoint(directory)?.timestamp,
+                ))
             }
             Command::Verify => self.verify(),
             Command::Flush => {

@@ -1,0 +1,306 @@
+//! Checkpoints: copies of a store at one timestamp, by hard links, and databases that are made from them.
+//!
+//! [`Store::create_checkpoint`] goes in this order:
+//!
+//! 1. merge and flush most of what is in memory, while commits go on;
+//! 2. with the turn to commit and the lock of floor and pins: merge and flush the rest, and link the files. So the
+//!    copy is the state at the visible timestamp, wholly, and all of it lies in tables, as rows: nothing has to
+//!    be written to read it;
+//! 3. commits go on; sync every file, and write the manifest, which names them;
+//! 4. sync the directory, move it to its place, sync the one above.
+//!
+//! Reads, and the compactions that a prune drives, go on all the time: what they drop is at or below a floor that
+//! was written before, so the copy's floor is not behind what its tables lack. A rollback needs the turn, so no copy
+//! is taken half-way through one.
+//!
+//! The files of tables are shared with the store by hard links, and neither side ever changes one. Everything else is
+//! copied.
+//!
+//! A checkpoint is opened to read, when no file of it changes ([`MANIFEST`] says what must be there); or it is
+//! [restored](restore): copied to a new place, never linked. Where it is opened as a database in place, it is one
+//! from then on, and no checkpoint any more ([`take_over`]).
+
+pub(crate) mod manifest;
+pub(crate) mod place;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    io::{self, ErrorKind as IoErrorKind},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use self::{
+    manifest::{FileEntry, Manifest, Refusal},
+    place::Steps,
+};
+use super::store::Store;
+use crate::{
+    error::{Error, Result},
+    timestamp::Timestamp,
+};
+
+/// The name of the manifest in a checkpoint.
+pub(crate) const MANIFEST: &str = "CHECKPOINT";
+const TITLE: &str = "sapwood checkpoint";
+
+/// A copy of a store at one timestamp, which can be opened to read and be restored.
+///
+/// # Examples
+/// ```
+/// use sapwood::{Checkpoint, Engine, ErrorKind, ReadView};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// let path = |name: &str| directory.path().join(name);
+/// let engine = Engine::open(path("state"))?;
+/// engine.set(b"key", b"old")?;
+/// let checkpoint = engine.create_checkpoint(path("checkpoint"))?;
+/// engine.set(b"key", b"new")?;
+///
+/// let copy = Engine::open_read_only(path("checkpoint"))?;
+/// assert_eq!(copy.visible(), checkpoint.timestamp);
+/// assert_eq!(copy.get(b"key")?.as_deref(), Some(&b"old"[..]));
+/// assert_eq!(copy.set(b"key", b"x").unwrap_err().kind(), &ErrorKind::ReadOnly);
+///
+/// let restored = Engine::restore(path("checkpoint"), path("restored"))?;
+/// assert!(restored.set(b"key", b"newer")? > checkpoint.timestamp);
+/// assert_eq!(Checkpoint::read(path("checkpoint"))?, checkpoint);
+/// # Ok::<(), sapwood::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// Its directory.
+    pub path: PathBuf,
+    /// The newest timestamp that can be read in it.
+    pub timestamp: Timestamp,
+    /// How often the store had been rolled back.
+    pub epoch: u64,
+    /// When it was taken.
+    pub created: SystemTime,
+}
+
+impl Checkpoint {
+    /// What the checkpoint in a directory is, without opening it.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is none,
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) where what says so is damaged,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for one of a newer build,
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(Self::new(path, &load(path)?))
+    }
+
+    fn new(path: &Path, manifest: &Manifest) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            timestamp: manifest.timestamp,
+            epoch: manifest.epoch,
+            created: manifest.created(),
+        }
+    }
+}
+
+impl Store {
+    /// Writes a checkpoint.
+    pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
+        self.create_checkpoint_in_steps(path, &mut |_| Ok(()))
+    }
+
+    fn create_checkpoint_in_steps(&self, path: &Path, step: Steps<'_>) -> Result<Checkpoint> {
+        self.check_open()?;
+        self.check_has_files("checkpoint")?;
+        let manifest = place::build(path, step, |partial, step| {
+            step("copy the database")?;
+            let (timestamp, epoch) = self.copy_to(partial)?;
+            step("read what was copied")?;
+            let files = place::list(partial)?;
+            let files = files.iter().map(|file| entry(file));
+            let files = files.collect::<Result<Vec<_>>>()?;
+            let manifest = Manifest::new(timestamp, epoch, files);
+            step("write the manifest")?;
+            place::write(&partial.join(MANIFEST), &manifest.to_text(TITLE))?;
+            Ok(manifest)
+        })?;
+        Ok(Checkpoint::new(path, &manifest))
+    }
+
+    /// Refuses a store that has no files, or whose files are a copy already.
+    pub(super) fn check_has_files(&self, what: &str) -> Result<()> {
+        self.check_not_read_only()?;
+        if self.backend.path().is_none() {
+            return Err(Error::invalid(format!(
+                "a store in memory has no files for a {what}; use RocksDBStorage (Engine::open), or hold a \
+                 state with a snapshot or a pin"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Copies the database at the visible timestamp, which is returned with its epoch. Commits wait for the last
+    /// part of it.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<(Timestamp, u64)> {
+        // Most of what there is to do is done before commits have to wait.
+        self.merge_all()?;
+        self.backend.flush()?;
+        let turn = self.commit_turn()?;
+        // Nor does the floor move, nor are pins set: so the log of the copy is empty, and its tables are all of it.
+        let _retention = self.retention.lock();
+        self.check_open()?;
+        // The holder of the turn may merge: it is not committing.
+        self.merge_all()?;
+        self.backend.create_checkpoint(path)?;
+        Ok((turn.last(), self.clock.epoch()))
+    }
+}
+
+/// A file, as the manifest names it.
+fn entry(path: &Path) -> Result<FileEntry> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::invalid(format!("the name of {path:?} is not UTF-8")))?;
+    // A table has a checksum for each of its blocks, and may be large.
+    let is_table = path.extension().is_some_and(|ending| ending == "sst");
+    let digest = (!is_table).then(|| place::digest(path)).transpose()?;
+    Ok(FileEntry {
+        name: name.to_owned(),
+        size: place::size(path)?,
+        digest,
+    })
+}
+
+/// Reads the manifest of a checkpoint.
+pub(crate) fn load(path: &Path) -> Result<Manifest> {
+    let manifest = path.join(MANIFEST);
+    let text = fs::read(&manifest).map_err(|source| match source.kind() {
+        IoErrorKind::NotFound | IoErrorKind::NotADirectory => Error::not_found(format!(
+            "there is no checkpoint at {0}: it has no file {MANIFEST}; a database is opened with \
+             Engine::open (one that was a checkpoint, too)",
+            path.display()
+        )),
+        _ => place::failed("read", &manifest, source),
+    })?;
+    Manifest::parse(&text, TITLE).map_err(|refusal| refuse(&manifest, &refusal))
+}
+
+/// Why a manifest is none, as an error.
+pub(crate) fn refuse(path: &Path, refusal: &Refusal) -> Error {
+    let path = path.display().to_string();
+    match refusal {
+        Refusal::Newer => Error::unsupported(format!(
+            "{path} was written by a newer build; use that, or one as new"
+        )),
+        Refusal::Damaged(what) => Error::corrupt(path, what),
+    }
+}
+
+/// Checks that every file of a checkpoint is there, and as long as it was.
+pub(crate) fn check_files(path: &Path, manifest: &Manifest) -> Result<()> {
+    for FileEntry { name, size, .. } in &manifest.files {
+        let file = path.join(name);
+        match fs::symlink_metadata(&file) {
+            Ok(found) if found.is_file() && found.len() == *size => {}
+            Ok(found) => {
+                let what = format!("it is {} bytes long, and was {size}", found.len());
+                return Err(Error::corrupt(file.display().to_string(), what));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::corrupt(file.display().to_string(), "it is missing"));
+            }
+            Err(source) => return Err(place::failed("read", &file, source)),
+        }
+    }
+    Ok(())
+}
+
+/// Checks that what was opened is what a manifest says.
+pub(crate) fn check_state(store: &Store, path: &Path, manifest: &Manifest) -> Result<()> {
+    let (visible, epoch) = (store.clock.visible(), store.clock.epoch());
+    if (visible, epoch) == (manifest.timestamp, manifest.epoch) {
+        return Ok(());
+    }
+    let (then, epoch_then) = (manifest.timestamp, manifest.epoch);
+    Err(Error::corrupt(
+        path.display().to_string(),
+        format!(
+            "it holds {visible} in epoch {epoch}, and was written at {then} in epoch {epoch_then}"
+        ),
+    ))
+}
+
+/// Copies a checkpoint to a new place, as a database. The source is only read. `check` looks at the copy before
+/// it comes to its place.
+pub(crate) fn restore(
+    from: &Path,
+    to: &Path,
+    check: impl FnOnce(&Path, &Manifest) -> Result<()>,
+) -> Result<()> {
+    restore_in_steps(from, to, check, &mut |_| Ok(()))
+}
+
+fn restore_in_steps(
+    from: &Path,
+    to: &Path,
+    check: impl FnOnce(&Path, &Manifest) -> Result<()>,
+    step: Steps<'_>,
+) -> Result<()> {
+    let manifest = load(from)?;
+    check_files(from, &manifest)?;
+    check_outside(from, to)?;
+    place::build(to, step, |partial, step| {
+        fs::create_dir(partial).map_err(|source| place::failed("made", partial, source))?;
+        for file in &manifest.files {
+            step("copy a file")?;
+            copy(file, from, partial)?;
+        }
+        step("look at the copy")?;
+        check(partial, &manifest)
+    })
+}
+
+/// Copies a file, and checks that it is what it was.
+fn copy(file: &FileEntry, from: &Path, to: &Path) -> Result<()> {
+    let (source, target) = (from.join(&file.name), to.join(&file.name));
+    place::copy(&source, &target)?;
+    let is_right = place::size(&target)? == file.size
+        && match &file.digest {
+            Some(digest) => place::digest(&target)? == *digest,
+            None => true,
+        };
+    if is_right {
+        return Ok(());
+    }
+    let what = "its checksum is not what it was";
+    Err(Error::corrupt(source.display().to_string(), what))
+}
+
+/// Nothing is written into what is restored from.
+pub(super) fn check_outside(from: &Path, to: &Path) -> Result<()> {
+    let Ok(from) = from.canonicalize() else {
+        return Ok(());
+    };
+    let mut above = to.ancestors().skip(1);
+    let above = above.find(|above| above.exists());
+    let above = above.unwrap_or(Path::new(".")).canonicalize();
+    if above.is_ok_and(|above| above.starts_with(&from)) {
+        return Err(Error::invalid(format!(
+            "{} lies inside of what is restored; name a path outside of it",
+            to.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Makes a database of a checkpoint that is opened for writing: it will be one no more. To be called once it is
+/// locked, and before anything can be committed.
+pub(crate) fn take_over(path: &Path) -> Result<()> {
+    let manifest = path.join(MANIFEST);
+    match fs::remove_file(&manifest) {
+        Ok(()) => place::sync(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(place::failed("removed", &manifest, source)),
+    }
+}

@@ -1,0 +1,20 @@
+//! Checkpoints and what is made from them, through the public calls, on disk.
+
+#![cfg(feature = "rocksdb-storage")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "checkpoints/bad_input.rs"]
+mod bad_input;
+#[path = "checkpoints/consistent.rs"]
+mod consistent;
+#[path = "checkpoints/reading.rs"]
+mod reading;
+#[path = "checkpoints/restoring.rs"]
+mod restoring;
+#[path = "checkpoints/support.rs"]
+mod support;
