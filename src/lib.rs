@@ -70,13 +70,13 @@ pub use prune_rule::PruneRule;
 pub use read_view::ReadView;
 pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
+#[cfg(feature = "rocksdb-storage")]
+pub use storage::{Backup, Backups, Checkpoint, RocksDBStorage};
 pub use storage::{
     Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
     MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status,
     Storage, Value, VerifyReport, Version, Violation,
 };
-#[cfg(feature = "rocksdb-storage")]
-pub use storage::{Checkpoint, RocksDBStorage};
 pub use timestamp::Timestamp;
 pub use transaction::{
     Isolation, Savepoint, Transacted, Transaction, TransactionIter, TransactionOptions,

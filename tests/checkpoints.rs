@@ -1,4 +1,4 @@
-//! Checkpoints and what is made from them, through the public calls, on disk.
+//! Checkpoints, backups and what is made from them, through the public calls, on disk.
 
 #![cfg(feature = "rocksdb-storage")]
 #![expect(
@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "checkpoints/backups.rs"]
+mod backups;
 #[path = "checkpoints/bad_input.rs"]
 mod bad_input;
 #[path = "checkpoints/consistent.rs"]

@@ -16,6 +16,7 @@
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `verify` | whether all that is stored keeps the invariants |
 //! | `checkpoint` | copies of the files at one timestamp, and databases that are made from them |
+//! | `backup` | incremental backups in a directory |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
 //!
@@ -28,6 +29,8 @@
 //!
 //! Transactions are deliberately absent: they stand on top of this, and commit through it.
 
+#[cfg(feature = "rocksdb-storage")]
+mod backup;
 mod batch;
 #[cfg(feature = "rocksdb-storage")]
 mod checkpoint;
@@ -60,6 +63,8 @@ mod walk;
 mod rocksdb;
 
 pub use crate::prune_rule::PruneRule;
+#[cfg(feature = "rocksdb-storage")]
+pub use backup::{Backup, Backups};
 pub use batch::{Batch, CommitInfo, CommitOptions};
 pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]

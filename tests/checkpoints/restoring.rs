@@ -25,7 +25,7 @@ fn field_60_a_restored_engine_goes_on_above_what_it_holds() {
     engine.rollback_to(Timestamp::new(15)).expect("a rollback");
     fill(&engine, 3);
     // What is recorded for an open transaction is not what the restored engine begins with.
-    let mut open = engine
+    let open = engine
         .begin(Isolation::Serializable)
         .expect("a transaction");
     open.get([1]).expect("a value");

@@ -3,6 +3,7 @@
 //! The only module that names the crate `rocksdb`. RocksDB's own snapshots are deliberately unused:
 //! compaction filters do not respect them, and the read rules need none.
 
+pub(crate) mod backup;
 mod cursor;
 mod filter;
 mod layout;
