@@ -1,7 +1,7 @@
 //! [`Answer`]: what a command found or did, before it is written for programs or people.
 
 use sapwood::{
-    Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value,
+    Backup, Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value,
     VerifyReport, Version,
 };
 
@@ -32,6 +32,16 @@ pub(crate) enum Answer {
     Checkpoint(Timestamp),
     /// Everything was looked at.
     Verified(VerifyReport),
+    /// A database was made of a copy.
+    Restored { timestamp: Timestamp, epoch: u64 },
+    /// A backup was made.
+    BackedUp(Backup),
+    /// The backups that there are.
+    Backups(Vec<Backup>),
+    /// These backups are whole and right.
+    BackupsVerified(Vec<Backup>),
+    /// These backups were removed.
+    Purged(Vec<Backup>),
     /// Done, with nothing to tell.
     Done,
     /// Counts.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | what can be typed on the command line |
 //! | `language` | the shell's lines: words, escapes, commands; pure |
+//! | `copies` | restoring, and backups |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -14,6 +15,7 @@
 
 mod answer;
 mod args;
+mod copies;
 mod demo;
 mod execute;
 mod failure;
@@ -35,6 +37,7 @@ use args::{Action, Cli, ImportSource, Query, ShellArgs};
 use clap::{CommandFactory, Parser};
 use failure::{Exit, Failure, Result};
 use render::Format;
+use sapwood::Checkpoint;
 use session::{Session, path_or_default};
 use shell::Shell;
 
@@ -66,6 +69,14 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
             let imported = run_import(&source, &path_or_default(cli.db))?;
             format.answer(&Ok(Answer::Imported(imported)))?;
         }
+        Action::Restore(restore) => {
+            let answer = copies::restore(&restore.from, cli.db)?;
+            format.answer(&Ok(answer))?;
+        }
+        Action::Backup(action) => {
+            let answer = copies::backup(action, cli.db)?;
+            format.answer(&Ok(answer))?;
+        }
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
         Action::Completions { shell } => {
@@ -95,6 +106,9 @@ fn ask(query: Query, db: Option<PathBuf>, format: Format) -> Result<ExitCode> {
     let path = path_or_default(db);
     let mut session = if command.creates() {
         Session::create(&path)?
+    } else if !command.writes() && Checkpoint::read(&path).is_ok() {
+        // So that it stays one.
+        Session::checkpoint(&path)?
     } else {
         Session::existing(&path)?
     };

@@ -34,11 +34,23 @@ impl Session {
 
     /// Opens a database, or creates it.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::over(path, RocksDBStorage::new)
+    }
+
+    /// Opens a checkpoint to read.
+    pub(crate) fn checkpoint(path: &Path) -> Result<Self> {
+        Self::over(path, RocksDBStorage::open_read_only)
+    }
+
+    fn over(
+        path: &Path,
+        open: impl FnOnce(RocksDBConfig) -> sapwood::Result<RocksDBStorage>,
+    ) -> Result<Self> {
         let text = path.to_str().ok_or_else(|| {
             Failure::invalid(format!("the path {} is not UTF-8", path.display())).unusable()
         })?;
-        let storage = RocksDBStorage::new(RocksDBConfig::at(text))
-            .map_err(|error| Failure::from(error).unusable())?;
+        let storage =
+            open(RocksDBConfig::at(text)).map_err(|error| Failure::from(error).unusable())?;
         Ok(Self {
             engine: Engine::new(&storage),
             storage: Some(storage),

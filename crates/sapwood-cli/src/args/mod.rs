@@ -1,10 +1,12 @@
 //! The command line: what can be typed, and what it means.
 
 mod commands;
+mod copies;
 mod query;
 mod values;
 
 pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
+pub(crate) use copies::{BackupAction, RestoreArgs};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +39,11 @@ pub(crate) enum Action {
     #[command(subcommand, after_help = IMPORT_EXAMPLES)]
     Import(ImportSource),
 
+    /// Make a database of a checkpoint: at --db, where nothing may be yet.
+    Restore(RestoreArgs),
+    /// Make, list, check, remove and restore incremental backups.
+    #[command(subcommand, after_help = BACKUP_EXAMPLES)]
+    Backup(BackupAction),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
 
@@ -63,10 +70,21 @@ Examples:
   sapwood pin release 150                  keep one state ...
   sapwood prune --before 400               ... and drop the versions that ended before 400
   sapwood verify                           check all that is stored; exits with 1 if anything is wrong
+  sapwood checkpoint copies/monday         a copy that can be read, and restored
+  sapwood restore copies/monday --db new.db
   echo 'status' | sapwood shell --db sapwood.db --json
 
 Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins
 with -. Exit codes: 0 done, 1 failed, 2 wrong usage or a database that cannot be opened.";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  sapwood backup create backups            only what no backup there holds is copied
+  sapwood backup list backups
+  sapwood backup verify backups 2          reads all of its files; without a number, all backups
+  sapwood backup purge backups --keep 7
+  sapwood backup restore backups 2 --db restored.db
+A directory of backups should be of one database.";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -118,7 +118,7 @@ pub(crate) enum Query {
         #[arg(value_name = "T", value_parser = timestamp)]
         target: Timestamp,
     },
-    /// Write a copy of the database that opens as one, by hard links.
+    /// Write a copy of the database, by hard links, that can be read and restored.
     Checkpoint {
         /// The copy's directory, which must not exist.
         directory: PathBuf,

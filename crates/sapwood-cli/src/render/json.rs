@@ -1,6 +1,6 @@
 //! Answers for programs: one JSON object each, with the field names of the shell's table.
 
-use sapwood::{Pin, Status, Timestamp, VerifyReport};
+use sapwood::{Backup, Pin, Status, Timestamp, VerifyReport};
 use serde_json::{Map, Value, json};
 
 use super::clock;
@@ -75,6 +75,14 @@ fn fields(answer: &Answer) -> Value {
             "epoch": report.epoch,
         }),
         Answer::Verified(report) => verified(report),
+        Answer::Restored { timestamp, epoch } => json!({
+            "timestamp": timestamp.get(),
+            "epoch": epoch,
+        }),
+        Answer::BackedUp(one) => backup(one),
+        Answer::Backups(all) => json!({ "backups": backups(all) }),
+        Answer::BackupsVerified(all) => json!({ "verified": ids(all) }),
+        Answer::Purged(all) => json!({ "purged": ids(all) }),
         Answer::Done => json!({}),
         Answer::Status(counts) => status(counts),
         Answer::Stats(stats) => {
@@ -100,6 +108,26 @@ fn fields(answer: &Answer) -> Value {
             "size_bytes": { "before": report.size_bytes[0], "after": report.size_bytes[1] },
         }),
     }
+}
+
+fn backup(backup: &Backup) -> Value {
+    json!({
+        "id": backup.id,
+        "timestamp": backup.timestamp.get(),
+        "epoch": backup.epoch,
+        "created": clock::expiry(backup.created),
+        "whole": backup.is_whole,
+        "size_bytes": backup.size_bytes,
+        "files": backup.files,
+    })
+}
+
+fn backups(all: &[Backup]) -> Value {
+    all.iter().map(backup).collect()
+}
+
+fn ids(all: &[Backup]) -> Value {
+    all.iter().map(|backup| Value::from(backup.id)).collect()
 }
 
 fn optional(bytes: Option<&[u8]>) -> Value {

@@ -1,7 +1,7 @@
 //! Answers for people. The form may change at any time; programs take `--json`.
 
 use comfy_table::{Cell, Table};
-use sapwood::{Pin, PruneReport, Status, Timestamp, VerifyReport};
+use sapwood::{Backup, Pin, PruneReport, Status, Timestamp, VerifyReport};
 
 use super::{
     clock,
@@ -65,6 +65,18 @@ pub(super) fn answer(answer: &Answer) -> String {
         ),
         Answer::Checkpoint(timestamp) => format!("the state up to {timestamp} was copied"),
         Answer::Verified(report) => verified(report),
+        Answer::Restored { timestamp, .. } => {
+            format!("the state up to {timestamp} was restored")
+        }
+        Answer::BackedUp(one) => {
+            format!(
+                "the state up to {} was backed up, as number {}",
+                one.timestamp, one.id
+            )
+        }
+        Answer::Backups(all) => counted(&backups(all), all.len(), "backup"),
+        Answer::BackupsVerified(all) => counted(&backups(all), all.len(), "right backup"),
+        Answer::Purged(all) => format!("{} backups were removed", all.len()),
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
@@ -91,6 +103,24 @@ fn pins(pins: &[Pin]) -> Table {
                 pin.expires
                     .map_or_else(|| "never".to_owned(), clock::expiry),
             ),
+        ]
+    }));
+    shown
+}
+
+fn backups(all: &[Backup]) -> Table {
+    let mut shown = table(["backup", "timestamp", "created", "size"]);
+    shown.add_rows(all.iter().map(|backup| {
+        let size = clock::size(backup.size_bytes);
+        [
+            number(&backup.id),
+            number(&backup.timestamp),
+            Cell::new(clock::expiry(backup.created)),
+            if backup.is_whole {
+                number(&size)
+            } else {
+                Cell::new("damaged")
+            },
         ]
     }));
     shown

@@ -27,6 +27,7 @@ pub(super) fn text() -> String {
             "rollback-to" => "makes the state what it was at T, for good",
             "checkpoint" => "writes a copy that opens as a database",
             "verify" => "looks for what is stored and cannot be right",
+            "checkpoint" => "writes a copy that can be read and restored",
             "flush" => "moves what is in memory to files",
             "compact" => "rewrites the files",
             "status" => "counts keys and versions",

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod copies;
 mod demo;
 mod import_changes;
 mod import_ethereum;
