@@ -71,7 +71,7 @@ pub use read_view::ReadView;
 pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
 #[cfg(feature = "rocksdb-storage")]
-pub use storage::{Backup, Backups, Checkpoint, RocksDBStorage};
+pub use storage::{Backup, Backups, Checkpoint, CheckpointPolicy, Checkpoints, RocksDBStorage};
 pub use storage::{
     Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
     MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status,

@@ -14,6 +14,8 @@ mod backups;
 mod bad_input;
 #[path = "checkpoints/consistent.rs"]
 mod consistent;
+#[path = "checkpoints/policy.rs"]
+mod policy;
 #[path = "checkpoints/reading.rs"]
 mod reading;
 #[path = "checkpoints/restoring.rs"]

@@ -18,8 +18,8 @@ use std::{
 };
 
 use super::{
+    RocksDBStorage,
     checkpoint::{self, manifest::Manifest, place},
-    rocksdb::RocksDBStorage,
     store::Store,
 };
 use crate::{

@@ -22,6 +22,7 @@
 
 pub(crate) mod manifest;
 pub(crate) mod place;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,8 @@ use crate::{
     error::{Error, Result},
     timestamp::Timestamp,
 };
+
+pub use policy::{CheckpointPolicy, Checkpoints};
 
 /// The name of the manifest in a checkpoint.
 pub(crate) const MANIFEST: &str = "CHECKPOINT";
@@ -161,7 +164,8 @@ impl Store {
 /// A file, as the manifest names it.
 fn entry(path: &Path) -> Result<FileEntry> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::invalid(format!("the name of {path:?} is not UTF-8")))?;
+    let name =
+        name.ok_or_else(|| Error::invalid(format!("the name of {} is not UTF-8", path.display())))?;
     // A table has a checksum for each of its blocks, and may be large.
     let is_table = path.extension().is_some_and(|ending| ending == "sst");
     let digest = (!is_table).then(|| place::digest(path)).transpose()?;

@@ -68,7 +68,7 @@ pub use backup::{Backup, Backups};
 pub use batch::{Batch, CommitInfo, CommitOptions};
 pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, CheckpointPolicy, Checkpoints};
 pub use diff::{Change, Diff};
 pub(crate) use guards::Guard;
 pub use handle::{MemoryStorage, Storage};
