@@ -66,8 +66,11 @@ pub(crate) fn contents(path: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
         .collect()
 }
 
-/// All rows at each timestamp that can be read.
-pub(crate) fn states(engine: &Engine) -> Vec<(Timestamp, Vec<(Vec<u8>, Vec<u8>)>)> {
+/// A timestamp, and all rows at it.
+pub(crate) type State = (Timestamp, Vec<(Vec<u8>, Vec<u8>)>);
+
+/// The states at all timestamps that can be read.
+pub(crate) fn states(engine: &Engine) -> Vec<State> {
     let timestamps = engine.floor().get()..=engine.visible().get();
     timestamps
         .map(|at| {
