@@ -25,7 +25,6 @@ pub(super) fn text() -> String {
             "pins" => "lists the pins",
             "prune" => "drops the versions that ended before T",
             "rollback-to" => "makes the state what it was at T, for good",
-            "checkpoint" => "writes a copy that opens as a database",
             "verify" => "looks for what is stored and cannot be right",
             "checkpoint" => "writes a copy that can be read and restored",
             "flush" => "moves what is in memory to files",
