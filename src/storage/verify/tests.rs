@@ -276,7 +276,7 @@ fn inv_63_rows_that_do_not_decode() {
     let plant = |keyspace, key: &[u8]| {
         Planted::new(0)
             .put(keyspace, key, b"?")
-            .breaks(&[Rule::Row])
+            .breaks(&[Rule::Row]);
     };
     plant(Current, &encoded("d"));
     plant(Current, &encoded("a"));
