@@ -115,7 +115,8 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Threads that sleep end, and are waited for; those that work end when they are done.
+    /// Threads that sleep, or are on their way back from a job, end and are waited for; those inside of code that
+    /// may never return end when it does.
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.is_closed = true;
@@ -125,7 +126,10 @@ impl Drop for Pool {
         self.shared.wake.notify_all();
         drop(tickets);
         for thread in threads {
-            if thread.job.is_none() && thread.id != thread::current().id() {
+            let is_over = thread.job.as_ref().is_none_or(|job| job.is_over());
+            // Its own copy of the job is dropped by the thread.
+            drop(thread.job);
+            if is_over && !thread.inside.is_set() && thread.id != thread::current().id() {
                 let _ = thread.handle.join();
             }
         }

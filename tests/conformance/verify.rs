@@ -28,7 +28,7 @@ pub(crate) fn inv_63_what_a_store_has_written_is_right(place: &impl Place) {
     for round in 0..10u64 {
         for key in 0..20u64 {
             let key = format!("key{}", key * (round % 3 + 1));
-            let write = if (round + key.len() as u64) % 5 == 0 {
+            let write = if (round + key.len() as u64).is_multiple_of(5) {
                 delete(&key)
             } else {
                 set(&key, round.to_string())
