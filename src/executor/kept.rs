@@ -11,8 +11,7 @@ const KEPT_TABLES: usize = 2;
 pub(super) struct Kept {
     /// What the blocks before were like.
     pub(super) verdict: Verdict,
-    /// Emptied: pages that are given back and taken again with every block cost as much as cheap
-    /// transactions do.
+    /// Emptied, so that pages are not given back and taken again with every block.
     frames: Mutex<Vec<Frame>>,
     tables: Mutex<Vec<Tables>>,
     workers: usize,

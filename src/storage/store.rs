@@ -42,6 +42,19 @@ pub(crate) struct StoreOptions {
     pub(crate) recent_versions_size: usize,
 }
 
+#[cfg(test)]
+impl StoreOptions {
+    pub(crate) fn for_tests(recent_versions_size: usize) -> Self {
+        Self {
+            durability: Durability::Buffered,
+            timestamps: TimestampSource::Engine,
+            max_snapshot_age: None,
+            conflict_log_size: 1 << 20,
+            recent_versions_size,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) backend: Box<dyn Backend>,

@@ -16,7 +16,6 @@ use crate::{
         fault::{Fault, FaultBackend},
         memory::MemoryBackend,
     },
-    config::{Durability, TimestampSource},
     storage::{
         Batch, CommitInfo, CommitOptions, History, KeyRange, PinOptions,
         store::{Store, StoreOptions},
@@ -81,16 +80,6 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn op_or_prune() -> impl Strategy<Value = Op> {
     prop_oneof![12 => op(), 1 => (0..12u64).prop_map(Op::Prune)]
-}
-
-fn options(recent_versions_size: usize) -> StoreOptions {
-    StoreOptions {
-        durability: Durability::Buffered,
-        timestamps: TimestampSource::Engine,
-        max_snapshot_age: None,
-        conflict_log_size: 1 << 20,
-        recent_versions_size,
-    }
 }
 
 fn value(at: u64, key: usize, kind: u8) -> Value {
@@ -161,7 +150,7 @@ impl World {
     fn new(backend: &Arc<MemoryBackend>, fault: Arc<Fault>, size: usize) -> Self {
         let backend = FaultBackend::over(backend, &fault);
         Self {
-            store: Store::open(Box::new(backend), options(size)).unwrap(),
+            store: Store::open(Box::new(backend), StoreOptions::for_tests(size)).unwrap(),
             truth: Truth::default(),
             attempted: Truth::default(),
             held: Vec::new(),
@@ -555,7 +544,11 @@ fn batch(round: u64) -> Batch {
 /// What commits owe is paid while the other half of the memory fills: none has to wait.
 #[test]
 fn one_half_is_merged_before_the_other_is_full() {
-    let store = Store::open(Box::new(MemoryBackend::new()), options(20_000)).unwrap();
+    let store = Store::open(
+        Box::new(MemoryBackend::new()),
+        StoreOptions::for_tests(20_000),
+    )
+    .unwrap();
     let mut seals = 0;
     for round in 0..1_000 {
         if store.recent.is_full() {
@@ -571,7 +564,11 @@ fn one_half_is_merged_before_the_other_is_full() {
 /// Where nothing was paid, commits wait, and the memory stays within its bounds.
 #[test]
 fn commits_wait_where_both_halves_are_full() {
-    let store = Store::open(Box::new(MemoryBackend::new()), options(20_000)).unwrap();
+    let store = Store::open(
+        Box::new(MemoryBackend::new()),
+        StoreOptions::for_tests(20_000),
+    )
+    .unwrap();
     for round in 0..1_000 {
         let request = (batch(round), CommitOptions::default());
         assert!(store.commit_unpaid(vec![request])[0].is_ok());
@@ -589,7 +586,7 @@ fn what_is_read_back_lies_in_few_segments() {
     let fault = Fault::new(false);
     let open = |size| {
         let backend = FaultBackend::over(&backend, &fault);
-        Store::open(Box::new(backend), options(size)).unwrap()
+        Store::open(Box::new(backend), StoreOptions::for_tests(size)).unwrap()
     };
     let store = open(1 << 20);
     for round in 0..100 {

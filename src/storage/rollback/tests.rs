@@ -9,7 +9,6 @@ use crate::{
         fault::{Fault, FaultBackend},
         memory::MemoryBackend,
     },
-    config::TimestampSource,
     storage::store::StoreOptions,
     sync::Arc,
 };
@@ -25,19 +24,9 @@ fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
 }
 
-fn options(recent_versions_size: usize) -> StoreOptions {
-    StoreOptions {
-        durability: Durability::Buffered,
-        timestamps: TimestampSource::Engine,
-        max_snapshot_age: None,
-        conflict_log_size: 1 << 20,
-        recent_versions_size,
-    }
-}
-
 fn open(backend: &Arc<MemoryBackend>, fault: &Arc<Fault>, recent: usize) -> Arc<Store> {
     let backend = FaultBackend::over(backend, fault);
-    Store::open(Box::new(backend), options(recent)).unwrap()
+    Store::open(Box::new(backend), StoreOptions::for_tests(recent)).unwrap()
 }
 
 /// Random commits after a timestamp, gaps between them.
@@ -109,7 +98,7 @@ fn plain(store: &Store, keyspace: Keyspace) -> Rows {
 fn all_rows(backend: &Arc<MemoryBackend>) -> Vec<Rows> {
     let store = Store::new(
         Box::new(FaultBackend::over(backend, &Fault::new(false))),
-        options(0),
+        StoreOptions::for_tests(0),
     );
     Keyspace::ALL
         .map(|keyspace| rows(&store, keyspace))
@@ -221,7 +210,7 @@ fn stopped(seed: u64, takes_effect: bool) {
                     again += 1;
                     fault.arm(if has_begun { again } else { 0 });
                     let opened = FaultBackend::over(&backend, &fault);
-                    match Store::open(Box::new(opened), options(recent)) {
+                    match Store::open(Box::new(opened), StoreOptions::for_tests(recent)) {
                         Ok(opened) => break opened,
                         Err(error) => assert_eq!(error.kind().name(), "io", "{what}"),
                     }

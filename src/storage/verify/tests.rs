@@ -11,7 +11,7 @@ use crate::{
         memory::MemoryBackend,
     },
     codec::{CurrentRow, HistoryRow, commit, deleted, meta},
-    config::{Durability, TimestampSource},
+    config::Durability,
     storage::store::StoreOptions,
     sync::{Arc, AtomicBool, Ordering},
     timestamp::Timestamp,
@@ -24,18 +24,8 @@ fn at(number: u64) -> Timestamp {
     Timestamp::new(number)
 }
 
-fn options(recent_versions_size: usize) -> StoreOptions {
-    StoreOptions {
-        durability: Durability::Buffered,
-        timestamps: TimestampSource::Engine,
-        max_snapshot_age: None,
-        conflict_log_size: 1 << 20,
-        recent_versions_size,
-    }
-}
-
 fn open(backend: impl Backend, recent: usize) -> Arc<Store> {
-    Store::open(Box::new(backend), options(recent)).unwrap()
+    Store::open(Box::new(backend), StoreOptions::for_tests(recent)).unwrap()
 }
 
 fn verify(store: &Store) -> VerifyReport {
