@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::outcome::TxnIndex;
+use super::{keys::Keys, outcome::TxnIndex};
 use crate::storage::{Key, KeyRange};
 
 /// What each transaction of a block read and wrote: for access lists, and to fetch ahead what a similar
@@ -18,7 +18,7 @@ pub struct AccessSets {
 /// A run of transactions that share a table of keys.
 #[derive(Default)]
 pub(super) struct Part {
-    keys: Vec<Key>,
+    keys: Keys,
     /// The keys read and written, by their number, of all transactions of the part.
     points: Vec<u32>,
     ends: Vec<Ends>,
@@ -34,6 +34,14 @@ struct Ends {
 }
 
 impl Part {
+    /// For so many transactions.
+    pub(super) fn with_capacity(txns: usize) -> Self {
+        Self {
+            ends: Vec::with_capacity(txns),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(
         &mut self,
         reads: impl IntoIterator<Item = u32>,
@@ -51,7 +59,7 @@ impl Part {
         });
     }
 
-    pub(super) fn set_keys(&mut self, keys: Vec<Key>) {
+    pub(super) fn set_keys(&mut self, keys: Keys) {
         self.keys = keys;
     }
 
@@ -146,7 +154,7 @@ impl fmt::Debug for AccessSets {
 /// What one transaction read and wrote.
 #[derive(Clone, Copy)]
 pub struct TxnAccess<'a> {
-    keys: &'a [Key],
+    keys: &'a Keys,
     reads: &'a [u32],
     writes: &'a [u32],
     ranges: &'a [KeyRange],
@@ -157,17 +165,13 @@ impl<'a> TxnAccess<'a> {
     /// too. Rows of ranges are not among them.
     pub fn reads(&self) -> impl Iterator<Item = &'a Key> + use<'a> {
         let keys = self.keys;
-        self.reads
-            .iter()
-            .filter_map(|number| keys.get(*number as usize))
+        self.reads.iter().filter_map(|number| keys.get(*number))
     }
 
     /// The keys that it wrote, or added to; none where its writes were dropped.
     pub fn writes(&self) -> impl Iterator<Item = &'a Key> + use<'a> {
         let keys = self.keys;
-        self.writes
-            .iter()
-            .filter_map(|number| keys.get(*number as usize))
+        self.writes.iter().filter_map(|number| keys.get(*number))
     }
 
     /// The ranges that it read, as far as it read them.

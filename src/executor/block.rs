@@ -215,7 +215,10 @@ where
         match next {
             Next::Parallel => self.run_in_parallel(progress, inside),
             Next::End => {
-                self.kept.verdict.note_end(false);
+                // A block too short to be run in parallel says nothing of the next.
+                if self.txns.len() >= self.config.min_parallel_txns {
+                    self.kept.verdict.note_end(false);
+                }
                 self.finish(progress.into_outcome(self.txns.len()));
             }
             Next::Halted => {}

@@ -16,15 +16,20 @@ use crate::{
 /// transactions does.
 #[derive(Default)]
 pub struct ChangeSet {
-    rows: Vec<(Key, Option<Value>)>,
+    /// As they were collected: putting them side by side would take as long.
+    parts: Vec<Vec<ChangedRow>>,
     order: OnceLock<Vec<Place>>,
     digest: OnceLock<[u8; 32]>,
 }
+
+/// The last value of a key.
+type ChangedRow = (Key, Option<Value>);
 
 /// A row's first bytes, which mostly tell it from others, and where it lies.
 #[derive(Clone, Copy)]
 struct Place {
     start: u64,
+    part: u32,
     row: u32,
 }
 
@@ -38,25 +43,33 @@ fn start_of(key: &[u8]) -> u64 {
 }
 
 impl ChangeSet {
-    /// From rows of different keys, in any order.
-    pub(super) fn new(rows: Vec<(Key, Option<Value>)>) -> Self {
+    /// From rows of different keys, in any order, in any parts.
+    pub(super) fn new(parts: Vec<Vec<ChangedRow>>) -> Self {
         Self {
-            rows,
+            parts,
             ..Self::default()
         }
     }
 
+    fn row_at(&self, place: Place) -> Option<&ChangedRow> {
+        let part = self.parts.get(place.part as usize)?;
+        part.get(place.row as usize)
+    }
+
     fn key_of(&self, place: Place) -> Option<&Key> {
-        self.rows.get(place.row as usize).map(|(key, _)| key)
+        self.row_at(place).map(|(key, _)| key)
     }
 
     fn order(&self) -> &[Place] {
         self.order.get_or_init(|| {
-            let places = (0..).zip(&self.rows).map(|(row, (key, _))| Place {
-                start: start_of(key),
-                row,
-            });
-            let mut places: Vec<_> = places.collect();
+            let mut places = Vec::with_capacity(self.len());
+            for (part, rows) in (0..).zip(&self.parts) {
+                places.extend((0..).zip(rows).map(|(row, (key, _))| Place {
+                    start: start_of(key),
+                    part,
+                    row,
+                }));
+            }
             places.sort_unstable_by(|a, b| {
                 let starts = a.start.cmp(&b.start);
                 starts.then_with(|| self.key_of(*a).cmp(&self.key_of(*b)))
@@ -67,18 +80,18 @@ impl ChangeSet {
 
     /// How many keys were written.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.parts.iter().map(Vec::len).sum()
     }
 
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.parts.iter().all(Vec::is_empty)
     }
 
     /// The changes in key order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, Option<&Value>)> + '_ {
         self.order().iter().filter_map(|place| {
-            let (key, value) = self.rows.get(place.row as usize)?;
+            let (key, value) = self.row_at(*place)?;
             Some((key, value.as_ref()))
         })
     }
@@ -92,7 +105,7 @@ impl ChangeSet {
             starts.then_with(|| self.key_of(*place).map(|key| &**key).cmp(&Some(key)))
         });
         let place = order.get(found.ok()?)?;
-        let (_, value) = self.rows.get(place.row as usize)?;
+        let (_, value) = self.row_at(*place)?;
         Some(value.as_ref())
     }
 
@@ -102,7 +115,7 @@ impl ChangeSet {
         let is_before = |place: &Place| self.key_of(*place).is_some_and(|key| **key < *range.start);
         let rows = order.get(order.partition_point(is_before)..);
         let rows = rows.unwrap_or_default().iter();
-        rows.filter_map(|place| self.rows.get(place.row as usize))
+        rows.filter_map(|place| self.row_at(*place))
             .take_while(|(key, _)| range.contains(key))
             .cloned()
             .collect()
@@ -132,9 +145,9 @@ impl ChangeSet {
 
     /// These changes, then others.
     pub(super) fn with(&self, later: Self) -> Self {
-        let mut rows: HashMap<_, _> = self.rows.iter().cloned().collect();
-        rows.extend(later.rows);
-        Self::new(rows.into_iter().collect())
+        let mut rows: HashMap<_, _> = self.parts.iter().flatten().cloned().collect();
+        rows.extend(later.parts.into_iter().flatten());
+        Self::new(vec![rows.into_iter().collect()])
     }
 }
 
@@ -144,8 +157,15 @@ impl IntoIterator for ChangeSet {
 
     /// The changes in key order.
     fn into_iter(self) -> Self::IntoIter {
-        let mut rows = self.rows;
-        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.order();
+        let (mut parts, order) = (self.parts, self.order.into_inner().unwrap_or_default());
+        let take = |place: Place| {
+            let row = parts
+                .get_mut(place.part as usize)?
+                .get_mut(place.row as usize);
+            row.map(std::mem::take)
+        };
+        let rows: Vec<_> = order.into_iter().filter_map(take).collect();
         rows.into_iter()
     }
 }
@@ -160,7 +180,7 @@ impl Eq for ChangeSet {}
 
 impl Clone for ChangeSet {
     fn clone(&self) -> Self {
-        Self::new(self.rows.clone())
+        Self::new(self.parts.clone())
     }
 }
 
@@ -181,7 +201,8 @@ mod tests {
         let row = |(key, value): &(&'static [u8], Option<&'static [u8]>)| {
             (Key::from_static(key), value.map(Value::from_static))
         };
-        ChangeSet::new(rows.iter().map(row).collect())
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        ChangeSet::new(rows.chunks(2).map(<[_]>::to_vec).collect())
     }
 
     #[test]

@@ -174,12 +174,12 @@ impl State<'_> {
             None => self.read_below(number, true),
             Some(Own::Value(value)) => Ok(value.clone()),
             Some(Own::Added(total)) => {
-                let total = encode_cell(*total);
+                let total = encode_cell(total.get());
                 self.read_below(number, true)?;
                 Ok(Some(total))
             }
             Some(Own::Delta(sum)) => {
-                let sum = *sum;
+                let sum = sum.get();
                 let below = self.read_below(number, true)?;
                 let total = decode_cell(below.as_deref()).ok();
                 let total = total.and_then(|total| total.checked_add(sum));
@@ -273,7 +273,7 @@ impl State<'_> {
         }
         let current = match &own {
             Some(Own::Value(value)) => decode_cell(value.as_deref()),
-            Some(Own::Added(total)) => Ok(*total),
+            Some(Own::Added(total)) => Ok(total.get()),
             Some(Own::Delta(_)) => decode_cell(self.read(number)?.as_deref()),
             None => decode_cell(self.read_below(number, false)?.as_deref()),
         };
@@ -294,7 +294,7 @@ impl State<'_> {
             }
         };
         let sum = if is_below_unread {
-            Own::Added(total)
+            Own::Added(total.into())
         } else {
             Own::Value(Some(encode_cell(total)))
         };
@@ -309,7 +309,7 @@ impl State<'_> {
     ) -> Result<Result<bool>, Stop> {
         let before = match self.frame.own(number) {
             Some(Own::Value(_) | Own::Added(_)) => None,
-            Some(Own::Delta(sum)) => Some(*sum),
+            Some(Own::Delta(sum)) => Some(sum.get()),
             None => Some(0),
         };
         let is_read = self
@@ -339,7 +339,10 @@ impl State<'_> {
         {
             return Err(Stop::Stale);
         }
-        Ok(self.frame.write(number, Own::Delta(sum)).map(|()| true))
+        Ok(self
+            .frame
+            .write(number, Own::Delta(sum.into()))
+            .map(|()| true))
     }
 
     /// Adds if that is within bounds, and relies on that answer only.
@@ -376,7 +379,10 @@ impl State<'_> {
         if !is_inside {
             return Ok(Ok(false));
         }
-        Ok(self.frame.write(number, Own::Delta(sum)).map(|()| true))
+        Ok(self
+            .frame
+            .write(number, Own::Delta(sum.into()))
+            .map(|()| true))
     }
 }
 

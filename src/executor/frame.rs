@@ -52,9 +52,27 @@ pub(super) struct Slot {
 pub(super) enum Own {
     Value(Option<Value>),
     /// The sum of what lies below, which the run did not read, and what it added.
-    Added(i128),
+    Added(Sum),
     /// To be added to whatever lies below.
-    Delta(i128),
+    Delta(Sum),
+}
+
+/// A sum in bytes: aligned as a number it would make all writes larger, and there are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sum([u8; 16]);
+
+impl Sum {
+    pub(super) const ZERO: Self = Self([0; 16]);
+
+    pub(super) fn get(self) -> i128 {
+        i128::from_ne_bytes(self.0)
+    }
+}
+
+impl From<i128> for Sum {
+    fn from(number: i128) -> Self {
+        Self(number.to_ne_bytes())
+    }
 }
 
 impl Own {
@@ -432,7 +450,10 @@ impl Frame {
             let slot = first.and_then(|write| self.slots.get_mut(write.slot as usize));
             let Some(slot) = slot else { continue };
             if let Some(last) = self.writes.get_mut(slot.own as usize) {
-                with(slot, std::mem::replace(&mut last.own, Own::Delta(0)));
+                with(
+                    slot,
+                    std::mem::replace(&mut last.own, Own::Delta(Sum::ZERO)),
+                );
             }
         }
     }

@@ -54,6 +54,7 @@ mod frame;
 mod hash;
 mod iter;
 mod kept;
+mod keys;
 mod ledger;
 mod memory;
 mod merge;

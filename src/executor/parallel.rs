@@ -13,6 +13,7 @@ use super::{
     changes::ChangeSet,
     context::{Below, BlockContext, Left, State, UNTIL_LOOK},
     counts::WorkerCounts,
+    keys::Keys,
     memory::{Changes, Memory, Reliance, View},
     outcome::ExecutionStatus,
     pool::{Inside, Job},
@@ -112,7 +113,7 @@ where
             halt,
             head: Mutex::new(AtHead {
                 progress: Some(progress),
-                accesses: Accesses::default(),
+                accesses: Accesses::with_capacity(block.txns.len()),
                 round: Round::default(),
                 smallest_window: window,
             }),
@@ -446,17 +447,12 @@ where
     }
 
     /// Collects what was changed.
-    fn collect(&self) -> Changes {
+    fn collect(&self) -> (ChangeSet, Keys) {
         let shares = self.collecting.finish(|number| self.share(number));
-        let mut all = Changes::default();
-        all.rows.reserve_exact(self.memory.len() as usize);
-        all.keys.reserve_exact(self.memory.len() as usize);
-        for (number, share) in shares.into_iter().enumerate() {
-            let mut share = share.unwrap_or_else(|| self.share(number));
-            all.rows.append(&mut share.rows);
-            all.keys.append(&mut share.keys);
-        }
-        all
+        let shares = shares.into_iter().enumerate();
+        let shares = shares.map(|(number, share)| share.unwrap_or_else(|| self.share(number)));
+        let (rows, keys) = shares.map(|share| (share.rows, share.keys)).unzip();
+        (ChangeSet::new(rows), Keys::new(keys, COLLECTED as usize))
     }
 
     fn end(&self, at_head: &mut AtHead<O>, is_given_up: bool) -> Option<Ended<O>> {
@@ -466,9 +462,9 @@ where
             .open(self.memory.len().div_ceil(COLLECTED) as usize);
         // Those that leave now, collect.
         self.halt.set();
-        let Changes { rows, keys } = self.collect();
+        let (changes, keys) = self.collect();
         accesses.set_keys(keys);
-        progress.add(ChangeSet::new(rows), accesses);
+        progress.add(changes, accesses);
         let stats = &mut progress.stats;
         stats.parallel += u64::from(self.schedule.committed() - self.first);
         let counts = self.counts.lock();

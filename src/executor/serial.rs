@@ -166,7 +166,7 @@ impl Serial {
         self.frame.settle(|slot, own| {
             let value = match own {
                 Own::Value(value) => value,
-                Own::Added(total) => Some(encode_cell(total)),
+                Own::Added(total) => Some(encode_cell(total.get())),
                 // With everything below decided, there are none.
                 Own::Delta(_) => return,
             };
@@ -184,7 +184,7 @@ impl Serial {
         let mut part = self.part;
         let mut frame = self.frame;
         let (keys, rows) = frame.take_rows();
-        part.set_keys(keys);
-        (ChangeSet::new(rows), part, frame)
+        part.set_keys(keys.into());
+        (ChangeSet::new(vec![rows]), part, frame)
     }
 }

@@ -1,6 +1,9 @@
 //! What blocks come to, on both paths.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     TxnOutcome::{NotExecuted, Skipped, Success},
@@ -317,7 +320,7 @@ fn a_deadline_ends_the_call_and_the_thread_is_replaced() {
         let executor = executor(|config| {
             config.mode = mode;
             config.workers = 1;
-            config.deadline = Some(std::time::Duration::from_millis(20));
+            config.deadline = Some(Duration::from_millis(20));
         });
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let stopped = Arc::new(crate::sync::Mutex::new(stopped));
@@ -452,6 +455,28 @@ fn nothing_of_a_block_is_left_for_the_next() {
         assert_eq!(other.changes.len(), 1);
         assert_eq!(other.access.keys_read(), ["n"]);
     }
+}
+
+#[test]
+fn what_a_block_was_like_is_remembered_over_a_short_one() {
+    let executor = executor(|config| {
+        config.adaptive = true;
+        config.min_parallel_txns = 32;
+    });
+    let run = |txns: i128| {
+        let block = executor.execute(base(&[]), (0..txns).collect::<Vec<_>>(), |ctx, txn| {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_micros(50) {}
+            ctx.set(txn.to_be_bytes(), b"")?;
+            Ok(ExecutionStatus::Success(()))
+        });
+        let stats = block.unwrap().stats;
+        (stats.serial > 0, stats.parallel > 0)
+    };
+    assert_eq!(run(200), (true, true), "nothing is known of the first");
+    assert_eq!(run(200), (false, true));
+    assert_eq!(run(5), (true, false));
+    assert_eq!(run(200), (false, true));
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Worker {
         self.writes.clear();
         self.frame.settle(|slot, own| {
             let own = match own {
-                Own::Added(total) => Own::Value(Some(encode_cell(total))),
+                Own::Added(total) => Own::Value(Some(encode_cell(total.get()))),
                 Own::Delta(_) => {
                     reliance.deltas.push(slot.location);
                     own

@@ -11,7 +11,8 @@ use crate::storage::Value;
 /// The entries of one key, by transaction; at most one each.
 #[derive(Debug, Default)]
 pub(in crate::executor) struct Chain {
-    entries: SmallVec<[Entry; 1]>,
+    /// What a committed transaction left and what one ahead of it does: mostly there are no more.
+    entries: SmallVec<[Entry; 2]>,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Chain {
                     };
                 }
                 Own::Added(_) => return Found::Nonsense,
-                Own::Delta(delta) => match sum.unwrap_or(0i128).checked_add(*delta) {
+                Own::Delta(delta) => match sum.unwrap_or(0i128).checked_add(delta.get()) {
                     Some(total) => sum = Some(total),
                     None => return Found::Nonsense,
                 },
@@ -139,7 +140,7 @@ impl Chain {
             return false;
         };
         if let (Own::Delta(delta), Ok(below)) = (&entry.own, below)
-            && let Some(total) = below.checked_add(*delta)
+            && let Some(total) = below.checked_add(delta.get())
         {
             entry.own = Own::Value(Some(encode_cell(total)));
             return true;
@@ -193,8 +194,8 @@ mod tests {
     #[test]
     fn sums_reach_down_to_a_value_and_end_at_an_estimate() {
         let mut chain = Chain::default();
-        chain.put(1, 0, Own::Delta(1));
-        chain.put(4, 2, Own::Delta(10));
+        chain.put(1, 0, Own::Delta(1.into()));
+        chain.put(4, 2, Own::Delta(10.into()));
         assert_eq!(chain.below(5), Found::Base { sum: Some(11) });
         chain.put(2, 0, Own::Value(None));
         let expected = Seen {
@@ -209,22 +210,22 @@ mod tests {
         assert_eq!(chain.below(2), Found::Base { sum: Some(1) });
         chain.remove(2);
         assert_eq!(chain.below(5), Found::Base { sum: Some(11) });
-        chain.put(4, 3, Own::Delta(i128::MAX));
+        chain.put(4, 3, Own::Delta(i128::MAX.into()));
         assert_eq!(chain.below(5), Found::Nonsense);
     }
 
     #[test]
     fn a_settled_delta_is_a_value() {
         let mut chain = Chain::default();
-        chain.put(1, 0, Own::Delta(1));
-        chain.put(2, 0, Own::Delta(2));
+        chain.put(1, 0, Own::Delta(1.into()));
+        chain.put(2, 0, Own::Delta(2.into()));
         assert!(!chain.settle(2, None), "what lies below is not settled");
         assert!(chain.settle(1, Some(&encode_cell(40))) && chain.settle(2, None));
         let expected = encode_cell(43);
         assert!(
             matches!(chain.below(3), Found::Value { value: Some(value), sum: None, .. } if *value == expected)
         );
-        chain.put(3, 0, Own::Delta(i128::MAX));
+        chain.put(3, 0, Own::Delta(i128::MAX.into()));
         assert!(!chain.settle(3, None));
     }
 }

@@ -173,7 +173,6 @@ impl View<'_> {
 }
 
 /// What was changed, and the keys by the numbers of their locations.
-#[derive(Default)]
 pub(super) struct Changes {
     pub(super) rows: Vec<(Key, Option<Value>)>,
     pub(super) keys: Vec<Key>,
@@ -587,7 +586,10 @@ impl Memory {
     /// What the transactions before `txn`, all of them committed, leave at some locations.
     pub(super) fn changes(&self, numbers: Range<u32>, txn: u32) -> Changes {
         let mut arena = Copies::default();
-        let mut changes = Changes::default();
+        let mut changes = Changes {
+            rows: Vec::with_capacity(numbers.len()),
+            keys: Vec::with_capacity(numbers.len()),
+        };
         for number in numbers {
             let Some(location) = self.tables.locations.get(number) else {
                 changes.keys.push(Key::new());

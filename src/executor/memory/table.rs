@@ -60,7 +60,8 @@ impl<T> Table<T> {
             let (used, _) = items.split_at_mut(left.min(items.len()));
             left -= used.len();
             for item in used {
-                item.take();
+                // Taken out, it would be moved first.
+                *item = OnceLock::new();
             }
         }
     }
