@@ -1,5 +1,7 @@
 //! [`Engine`]: the front door.
 
+mod feed;
+
 use std::ops::RangeBounds;
 #[cfg(feature = "rocksdb-storage")]
 use std::path::Path;

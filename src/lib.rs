@@ -73,9 +73,10 @@ pub use snapshot::Snapshot;
 #[cfg(feature = "rocksdb-storage")]
 pub use storage::{Backup, Backups, Checkpoint, CheckpointPolicy, Checkpoints, RocksDBStorage};
 pub use storage::{
-    Batch, Change, CommitInfo, CommitOptions, Diff, History, Iter, Key, KeyRange, KeyspaceSize,
-    MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status,
-    Storage, Value, VerifyReport, Version, Violation,
+    Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord, Diff, Feed, FeedHold,
+    FeedOptions, History, Iter, Key, KeyRange, KeyspaceSize, MemoryStorage, Pin, PinOptions,
+    Position, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status, Storage, Value,
+    VerifyReport, Version, Violation,
 };
 pub use timestamp::Timestamp;
 pub use transaction::{

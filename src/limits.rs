@@ -31,6 +31,12 @@ pub const PIN_NAME_MAX_BYTES: usize = 255;
 /// The most pins at one time: each is looked at for every row that pruning passes.
 pub const PINS_MAX: usize = 1 << 16;
 
+/// The longest name of a feed, in bytes.
+pub const FEED_NAME_MAX_BYTES: usize = 255;
+
+/// The most named feeds at one time.
+pub const FEEDS_MAX: usize = 1 << 12;
+
 /// The most transactions in one block.
 pub const BLOCK_MAX_TXNS: usize = 1 << 24;
 

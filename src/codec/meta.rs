@@ -8,6 +8,8 @@
 //! | `floor` | the prune floor: 8 bytes |
 //! | `rollback/` and an epoch: 8 bytes | what the rollback that began it went back to: 8 bytes, then whether it has ended: 1 byte |
 //! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
+//! | `feed/NAME` | a named feed: see [`FeedRow`] |
+//! | `lineage/` and a timestamp: 8 bytes | the branch that commits above it belong to, up to the next such row: 16 bytes |
 //!
 //! DO NOT CHANGE these names and numbers: they are part of the format on disk.
 
@@ -26,6 +28,10 @@ pub const TRIMMED: &[u8] = b"trimmed";
 pub const FLOOR: &[u8] = b"floor";
 /// What the names of pins begin with.
 pub const PIN_PREFIX: &[u8] = b"pin/";
+/// What the names of feeds begin with.
+pub const FEED_PREFIX: &[u8] = b"feed/";
+/// What the names of branches begin with.
+pub const LINEAGE_PREFIX: &[u8] = b"lineage/";
 /// What the names of rollbacks begin with.
 pub const ROLLBACK_PREFIX: &[u8] = b"rollback/";
 
@@ -131,4 +137,95 @@ pub fn decode_pin(value: &[u8]) -> Result<(Timestamp, Option<u64>), DecodeError>
         )),
         _ => Err(WRONG),
     }
+}
+
+/// A named feed: 41 bytes.
+///
+/// ```text
+/// timestamp: 8 | epoch: 8 | acknowledged: 8 | max_lag: 8 | max_age: 8 | let go: 1
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRow {
+    /// The commit that was acknowledged last.
+    pub timestamp: Timestamp,
+    /// The epoch of that.
+    pub epoch: u64,
+    /// When that was, in milliseconds since 1970.
+    pub acknowledged_ms: u64,
+    /// How far it may fall behind, in timestamps; 0 for any distance.
+    pub max_lag: u64,
+    /// For how long it may hold a commit, in milliseconds; 0 for ever.
+    pub max_age_ms: u64,
+    /// Whether it fell behind further than that, and holds nothing any more.
+    pub is_let_go: bool,
+}
+
+/// The name under which a feed is kept.
+pub fn feed_key(name: &str) -> Vec<u8> {
+    [FEED_PREFIX, name.as_bytes()].concat()
+}
+
+/// Encodes a feed.
+pub fn encode_feed(feed: &FeedRow) -> Vec<u8> {
+    let numbers = [
+        feed.timestamp.get(),
+        feed.epoch,
+        feed.acknowledged_ms,
+        feed.max_lag,
+        feed.max_age_ms,
+    ];
+    let mut value: Vec<u8> = numbers.into_iter().flat_map(u64::to_be_bytes).collect();
+    value.push(u8::from(feed.is_let_go));
+    value
+}
+
+/// Reads a feed.
+///
+/// # Errors
+/// Where the value is not 41 bytes long, or one of them cannot be right.
+pub fn decode_feed(value: &[u8]) -> Result<FeedRow, DecodeError> {
+    const WRONG: DecodeError = DecodeError("the feed is not 41 bytes long, or cannot be right");
+    let (timestamp, rest) = take_u64(value).ok_or(WRONG)?;
+    let (epoch, rest) = take_u64(rest).ok_or(WRONG)?;
+    let (acknowledged_ms, rest) = take_u64(rest).ok_or(WRONG)?;
+    let (max_lag, rest) = take_u64(rest).ok_or(WRONG)?;
+    match take_u64(rest) {
+        Some((max_age_ms, [is_let_go @ (0 | 1)])) if timestamp <= Timestamp::MAX.get() => {
+            Ok(FeedRow {
+                timestamp: Timestamp::new(timestamp),
+                epoch,
+                acknowledged_ms,
+                max_lag,
+                max_age_ms,
+                is_let_go: *is_let_go == 1,
+            })
+        }
+        _ => Err(WRONG),
+    }
+}
+
+/// The name under which the branch is kept that commits above a timestamp belong to.
+pub fn lineage_key(start: Timestamp) -> Vec<u8> {
+    [LINEAGE_PREFIX, &start.get().to_be_bytes()].concat()
+}
+
+/// Reads the name of a branch: the timestamp above which it begins.
+///
+/// # Errors
+/// Where it is not one.
+pub fn decode_lineage_key(name: &[u8]) -> Result<Timestamp, DecodeError> {
+    let start = name.strip_prefix(LINEAGE_PREFIX).and_then(take_u64);
+    match start {
+        Some((start, [])) if start <= Timestamp::MAX.get() => Ok(Timestamp::new(start)),
+        _ => Err(DecodeError("the start of the branch is not 8 bytes long")),
+    }
+}
+
+/// Reads a branch.
+///
+/// # Errors
+/// Where the value is not 16 bytes long.
+pub fn decode_lineage(value: &[u8]) -> Result<[u8; 16], DecodeError> {
+    let branch = value.try_into();
+    branch.map_err(|_| DecodeError("the branch is not 16 bytes long"))
 }

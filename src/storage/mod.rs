@@ -13,6 +13,7 @@
 //! | `recent`, `merge` | what was committed lately, in memory, and how it becomes rows |
 //! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
+//! | `feed` | the commits above a position, one after the other; what that holds |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `verify` | whether all that is stored keeps the invariants |
 //! | `checkpoint` | copies of the files at one timestamp, and databases that are made from them |
@@ -38,6 +39,7 @@ mod clock;
 pub(crate) mod commit;
 mod diff;
 mod epochs;
+mod feed;
 mod guards;
 mod handle;
 mod history;
@@ -70,6 +72,7 @@ pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]
 pub use checkpoint::{Checkpoint, CheckpointPolicy, Checkpoints};
 pub use diff::{Change, Diff};
+pub use feed::{Changes, CommitRecord, Feed, FeedHold, FeedOptions, Position};
 pub(crate) use guards::Guard;
 pub use handle::{MemoryStorage, Storage};
 pub use history::{History, Version};

@@ -2,7 +2,7 @@
 //!
 //! [`Store::prune_before`] moves the floor in this order:
 //!
-//! 1. clip the new floor to the oldest guard at or above the present one; a floor never goes down;
+//! 1. clip the new floor to the oldest guard and feed at or above the present one; a floor never goes down;
 //! 2. write it to `meta`, synced: from here on the rows below it may go, crash or not;
 //! 3. publish it to reads: new ones below it fail;
 //! 4. collect the guards that were registered below it in between, or that read at a pin;
@@ -14,7 +14,7 @@
 //! forgotten reader cannot stop it.
 //!
 //! Before step 1, all commits are merged: the floor stays at or below the merge mark. And guards past the age
-//! limit, where there is one, are let go: they count no more.
+//! limit, where there is one, are let go, and feeds that are further behind than they may be: they count no more.
 //!
 //! Steps 1 to 5, pin and unpin share one lock. A pin is only granted at or above the floor, or where
 //! another pin holds already. A filter that took an older floor drops nothing that a timestamp above
@@ -39,9 +39,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PruneReport {
-    /// The floor now. Lower than asked where a snapshot holds it.
+    /// The floor now. Lower than asked where a snapshot or a feed holds it.
     pub floor: Timestamp,
-    /// The timestamp of the oldest snapshot, where it kept the floor lower than asked.
+    /// The timestamp of the oldest snapshot or feed, where it kept the floor lower than asked.
     pub held_by: Option<Timestamp>,
     /// Ended versions that were stored before.
     pub rows_before: u64,
@@ -96,6 +96,7 @@ impl Store {
         self.check_open()?;
         self.expire_pins(SystemTime::now())?;
         self.guards.let_go_of_the_old();
+        self.let_go_of_feeds(before)?;
         let held_by = self.move_floor(before)?;
         let rule = (self.publish_rule(), self.clock.epoch());
         // Driving may take long; pins can be set and removed meanwhile, and what a rollback leaves to be dropped
@@ -122,16 +123,15 @@ impl Store {
         Ok(report)
     }
 
-    /// Steps 1 to 3. Returns the guard that the floor stopped at, if one did.
+    /// Steps 1 to 3. Returns the guard or feed that the floor stopped at, if one did.
     fn move_floor(&self, before: Timestamp) -> Result<Option<Timestamp>> {
         let floor = self.floor();
         if before <= floor {
             return Ok(None);
         }
-        let held_by = self
-            .guards
-            .oldest_from(floor)
-            .filter(|oldest| *oldest < before);
+        let guard = self.guards.oldest_from(floor);
+        let oldest = guard.into_iter().chain(self.oldest_feed()).min();
+        let held_by = oldest.filter(|oldest| *oldest < before);
         let target = held_by.unwrap_or(before);
         if target > floor {
             let mut batch = WriteBatch::default();

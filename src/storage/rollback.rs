@@ -106,7 +106,10 @@ impl Store {
         self.check_target(target)?;
         if target < self.clock.visible() {
             self.merge_all()?;
-            self.roll_back(&mut turn.state(), target)?;
+            let rolled_back = self.roll_back(&mut turn.state(), target);
+            // Feeds above the target are told, also where it failed half-way.
+            self.wake.wake();
+            rolled_back?;
         }
         Ok(RollbackReport {
             visible: target,

@@ -35,6 +35,9 @@ pub struct Status {
     pub versions: u64,
     /// The oldest timestamp that a snapshot or an iterator holds, and for how long.
     pub oldest_snapshot: Option<(Timestamp, Duration)>,
+    /// The lowest timestamp that a feed holds the floor at; see
+    /// [`Engine::feed_holds`](crate::Engine::feed_holds).
+    pub oldest_feed: Option<Timestamp>,
 }
 
 /// What a store is doing: figures that cost nothing to ask for. Counts are since it was opened.
@@ -61,6 +64,10 @@ pub struct Stats {
     pub open_snapshots: usize,
     /// The oldest timestamp that one of them holds, and for how long it has been held.
     pub oldest_snapshot: Option<(Timestamp, Duration)>,
+    /// Feeds that hold the floor: named ones, and readers that live.
+    pub feeds: usize,
+    /// The lowest timestamp that one of them holds the floor at.
+    pub oldest_feed: Option<Timestamp>,
     /// Keys of recent commits that open transactions are checked against.
     pub conflict_keys: usize,
     /// The memory that these take, about, in bytes.
@@ -109,6 +116,7 @@ impl Store {
             keys,
             versions: keys + ended,
             oldest_snapshot,
+            oldest_feed: self.feed_holds().first().map(|hold| hold.timestamp),
         })
     }
 
@@ -116,6 +124,7 @@ impl Store {
     pub(crate) fn stats(&self) -> Stats {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let kept = self.conflicts.kept();
+        let feeds = self.feed_holds();
         let (recent_versions, recent_bytes) = self.recent.held();
         Stats {
             visible: self.clock.visible(),
@@ -128,6 +137,8 @@ impl Store {
             open_transactions: kept.transactions,
             open_snapshots: self.guards.count(),
             oldest_snapshot: self.guards.oldest(),
+            feeds: feeds.len(),
+            oldest_feed: feeds.first().map(|hold| hold.timestamp),
             conflict_keys: kept.keys,
             conflict_bytes: kept.bytes,
             recent_versions,

@@ -5,7 +5,7 @@
 //!
 //! **Lock order:** the turn to commit; the driving lock; the retention lock, which a transaction in its turn may
 //! ask for; the state of commits; the merge; that of a rollback which changes rows; then those of the
-//! queue, of who waits in it, of the conflict records, of recent versions, of guards, of pins and of epochs, none
+//! queue, of who waits in it, of the conflict records, of recent versions, of guards, of pins, of feeds and of epochs, none
 //! of which is held while another is taken, but that segments lie under the list of them. Reads take none of
 //! the first five, and that of a rollback only to wait for its end.
 
@@ -15,6 +15,7 @@ use super::{
     clock::Clock,
     commit::{CommitState, Commits, Conflicts, Counts},
     epochs::Epochs,
+    feed::{Feeds, Wake},
     guards::{Guard, Guards},
     merge::MergeState,
     pins::Pins,
@@ -64,6 +65,10 @@ pub(crate) struct Store {
     /// The floor that reads are checked against. Changed under `retention` only; never goes down.
     pub(crate) floor: AtomicU64,
     pub(crate) pins: RwLock<Pins>,
+    /// Where feeds have come. Entered, and moved but up, under `retention` only.
+    pub(crate) feeds: Mutex<Feeds>,
+    /// Feeds that wait for a commit.
+    pub(crate) wake: Wake,
     /// What was rolled back when.
     pub(crate) epochs: RwLock<Epochs>,
     /// Held while the floor or the pins change, and by a rollback.
@@ -95,6 +100,7 @@ impl Store {
             options,
             &Marks::default(),
             Pins::default(),
+            Feeds::default(),
             Epochs::default(),
         ))
     }
@@ -106,7 +112,8 @@ impl Store {
         let epochs = rollback::finish(backend.as_ref())?;
         let marks = Marks::load(backend.as_ref())?;
         let pins = Pins::load(backend.as_ref())?;
-        let store = Self::assemble(backend, options, &marks, pins, epochs);
+        let feeds = Feeds::load(backend.as_ref())?;
+        let store = Self::assemble(backend, options, &marks, pins, feeds, epochs);
         store.recall(&marks)?;
         Ok(Arc::new(store))
     }
@@ -116,6 +123,7 @@ impl Store {
         options: StoreOptions,
         marks: &Marks,
         pins: Pins,
+        feeds: Feeds,
         epochs: Epochs,
     ) -> Self {
         let Marks {
@@ -131,6 +139,8 @@ impl Store {
             guards: Guards::new(options.max_snapshot_age),
             floor: AtomicU64::new(floor.get()),
             pins: RwLock::new(pins),
+            feeds: Mutex::new(feeds),
+            wake: Wake::default(),
             epochs: RwLock::new(epochs),
             retention: Mutex::new(()),
             driven: Mutex::new(None),
@@ -254,6 +264,7 @@ impl Store {
     pub(crate) fn close(&self) -> Result<()> {
         let turn = self.commit_turn()?;
         self.closed.store(true, Ordering::SeqCst);
+        self.wake.wake();
         let mut state = turn.state();
         // What is being merged is written by then, and nothing after it.
         let _merge = self.merge.lock();

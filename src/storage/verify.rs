@@ -174,6 +174,7 @@ impl Store {
         let open = |keyspace| Rows::open(self.backend.as_ref(), keyspace);
         let versions = [Keyspace::Current, Keyspace::History, Keyspace::Deleted];
         let sizes = versions.map(|keyspace| self.backend.size_bytes(keyspace).unwrap_or(0));
+        let feeds = self.feeds()?.into_iter();
         let pins = self.pins.read();
         let pins = pins.iter().map(|pin| (pin.name.clone(), pin.timestamp));
         Ok(View {
@@ -187,6 +188,7 @@ impl Store {
                 floor: self.floor(),
                 epoch: self.clock.epoch(),
                 pins: pins.collect(),
+                feeds: feeds.map(|feed| (feed.name, feed.position)).collect(),
             },
             is_merged: failed.is_none(),
             size_bytes: sizes.iter().sum(),

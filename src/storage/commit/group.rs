@@ -145,6 +145,7 @@ impl Store {
         state.last = group.last;
         self.conflicts.publish(group.records, &self.clock);
         state.failed = false;
+        self.wake.wake();
         Ok(())
     }
 

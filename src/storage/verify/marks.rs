@@ -8,7 +8,8 @@ use crate::{
     backend::Keyspace,
     codec::{DecodeError, meta},
     error::Result,
-    limits::PIN_NAME_MAX_BYTES,
+    limits::{FEED_NAME_MAX_BYTES, PIN_NAME_MAX_BYTES},
+    storage::Position,
     timestamp::Timestamp,
 };
 
@@ -20,6 +21,8 @@ pub(super) struct InMemory {
     pub(super) epoch: u64,
     /// Names and timestamps, by name.
     pub(super) pins: Vec<(String, Timestamp)>,
+    /// Names and positions of feeds, by name.
+    pub(super) feeds: Vec<(String, Position)>,
 }
 
 /// What `meta` says.
@@ -33,6 +36,8 @@ pub(super) struct Marks {
     target: Option<Timestamp>,
     /// Pins of memory that were met, by their place there.
     met: Vec<bool>,
+    /// Feeds of memory that were met where they are, likewise.
+    feeds_met: Vec<bool>,
 }
 
 impl Marks {
@@ -44,6 +49,7 @@ impl Marks {
     ) -> Result<Self> {
         let mut marks = Self {
             met: vec![false; memory.pins.len()],
+            feeds_met: vec![false; memory.feeds.len()],
             ..Self::default()
         };
         rows.first(findings)?;
@@ -98,6 +104,16 @@ impl Marks {
                 }
                 self.meet(name, memory);
             }
+            _ if name.starts_with(meta::FEED_PREFIX) => self.feed(name, value, memory, findings)?,
+            _ if name.starts_with(meta::LINEAGE_PREFIX) => {
+                let start = meta::decode_lineage_key(name)?;
+                meta::decode_lineage(value)?;
+                if start > visible {
+                    wrong(findings, name, &[start, visible], || {
+                        format!("the branch begins above {start}; the last commit is {visible}")
+                    });
+                }
+            }
             _ if name.starts_with(meta::ROLLBACK_PREFIX) => {
                 let epoch = meta::decode_rollback_key(name)?;
                 let (target, has_ended) = meta::decode_rollback(value)?;
@@ -138,8 +154,46 @@ impl Marks {
         (self.epoch, self.target) = (epoch, Some(target));
     }
 
+    fn feed(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        memory: &InMemory,
+        findings: &mut Findings,
+    ) -> Result<(), DecodeError> {
+        let row = meta::decode_feed(value)?;
+        let position = Position::new(row.timestamp, row.epoch);
+        let plain = name.strip_prefix(meta::FEED_PREFIX).unwrap_or_default();
+        if plain.is_empty() || plain.len() > FEED_NAME_MAX_BYTES || str::from_utf8(plain).is_err() {
+            wrong(findings, name, &[row.timestamp], || {
+                "that is no name of a feed".to_owned()
+            });
+        }
+        let by_name = |(feed, _): &(String, Position)| feed.as_bytes().cmp(plain);
+        let Ok(index) = memory.feeds.binary_search_by(by_name) else {
+            return Ok(());
+        };
+        if let Some((_, used)) = memory
+            .feeds
+            .get(index)
+            .filter(|(_, used)| *used != position)
+        {
+            wrong(findings, name, &[row.timestamp, used.timestamp], || {
+                format!("it is at {position}, but {used} is in use")
+            });
+        }
+        self.meet(name, memory);
+        Ok(())
+    }
+
     fn meet(&mut self, name: &[u8], memory: &InMemory) {
         let Some(name) = name.strip_prefix(meta::PIN_PREFIX) else {
+            let name = name.strip_prefix(meta::FEED_PREFIX).unwrap_or_default();
+            let feeds = &memory.feeds;
+            let found = feeds.binary_search_by(|(feed, _)| feed.as_bytes().cmp(name));
+            if let Some(met) = found.ok().and_then(|index| self.feeds_met.get_mut(index)) {
+                *met = true;
+            }
             return;
         };
         let found = memory
@@ -194,6 +248,15 @@ impl Marks {
             wrong(findings, &meta::pin_key(pin), &[*at], || {
                 format!("it is in use, at {at}, but not there")
             });
+        }
+        let feeds = memory.feeds.iter().zip(&self.feeds_met);
+        for ((feed, position), _) in feeds.filter(|(_, met)| !**met) {
+            wrong(
+                findings,
+                &meta::feed_key(feed),
+                &[position.timestamp],
+                || format!("it is in use, at {position}, but not there"),
+            );
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 /// | `merge` | records hold values only until they are merged, and can be merged |
 /// | `clock` | the visible timestamp is that of the newest commit that anything stored tells of |
 /// | `meta` | every name in `meta` is known |
-/// | `marks` | floor, marks, pins and epochs agree with each other, and what is in memory is durable |
+/// | `marks` | floor, marks, pins, feeds, branches and epochs agree with each other, and what is in memory is durable |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Rule {
@@ -57,7 +57,7 @@ pub enum Rule {
     Clock,
     /// An unknown name in `meta`.
     Meta,
-    /// Floor, marks, pins or epochs contradict each other.
+    /// Floor, marks, pins, feeds, branches or epochs contradict each other.
     Marks,
 }
 

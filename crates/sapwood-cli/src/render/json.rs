@@ -135,14 +135,19 @@ fn optional(bytes: Option<&[u8]>) -> Value {
 }
 
 fn status(status: &Status) -> Value {
-    json!({
+    let mut object = json!({
         "visible": status.visible.get(),
         "epoch": status.epoch,
         "floor": status.floor.get(),
         "keys": status.keys,
         "versions": status.versions,
         "oldest_snapshot": status.oldest_snapshot.map(|(timestamp, _)| timestamp.get()),
-    })
+    });
+    // Only where there is one.
+    if let (Some(at), Value::Object(fields)) = (status.oldest_feed, &mut object) {
+        fields.insert("oldest_feed".to_owned(), at.get().into());
+    }
+    object
 }
 
 fn verified(report: &VerifyReport) -> Value {

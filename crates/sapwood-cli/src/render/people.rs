@@ -128,7 +128,7 @@ fn backups(all: &[Backup]) -> Table {
 
 fn pruned(report: &PruneReport) -> String {
     let held = report.held_by.map_or_else(String::new, |oldest| {
-        format!(" (held there by a snapshot or transaction at {oldest})")
+        format!(" (held there by a snapshot, transaction or feed at {oldest})")
     });
     format!(
         "floor {}{held}: {} versions dropped, {} given back",
@@ -177,6 +177,9 @@ fn status(status: &Status) -> Table {
         |timestamp: Timestamp| timestamp.to_string(),
     );
     shown.add_row([Cell::new("oldest snapshot"), number(&oldest)]);
+    if let Some(feed) = status.oldest_feed {
+        shown.add_row([Cell::new("oldest feed"), number(&feed)]);
+    }
     shown
 }
 
