@@ -1,5 +1,6 @@
 //! [`Engine`]: the front door.
 
+mod export;
 mod feed;
 
 use std::ops::RangeBounds;

@@ -70,14 +70,14 @@ pub use prune_rule::PruneRule;
 pub use read_view::ReadView;
 pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
+pub use storage::{
+    Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord, Diff,
+    Export, Feed, FeedHold, FeedOptions, History, Iter, Key, KeyRange, KeyspaceSize, MemoryStorage,
+    Pin, PinOptions, Position, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status, Storage,
+    Value, VerifyReport, Version, Violation,
+};
 #[cfg(feature = "rocksdb-storage")]
 pub use storage::{Backup, Backups, Checkpoint, CheckpointPolicy, Checkpoints, RocksDBStorage};
-pub use storage::{
-    Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord, Diff, Feed, FeedHold,
-    FeedOptions, History, Iter, Key, KeyRange, KeyspaceSize, MemoryStorage, Pin, PinOptions,
-    Position, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status, Storage, Value,
-    VerifyReport, Version, Violation,
-};
 pub use timestamp::Timestamp;
 pub use transaction::{
     Isolation, Savepoint, Transacted, Transaction, TransactionIter, TransactionOptions,

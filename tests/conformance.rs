@@ -30,6 +30,8 @@ mod changes;
 mod commits;
 #[path = "conformance/conflicts.rs"]
 mod conflicts;
+#[path = "conformance/exports.rs"]
+mod exports;
 #[path = "conformance/feeds.rs"]
 mod feeds;
 #[path = "conformance/groups.rs"]

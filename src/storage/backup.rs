@@ -178,7 +178,8 @@ impl Backups {
         checkpoint::check_outside(&self.directory, to)?;
         place::build(to, &mut |_| Ok(()), |partial, _| {
             self.files()?.restore(id, partial)?;
-            RocksDBStorage::check_copy(partial, &config, &manifest)
+            RocksDBStorage::check_copy(partial, &config, &manifest)?;
+            checkpoint::mark(partial)
         })?;
         Engine::open_with(config)
     }

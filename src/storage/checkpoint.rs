@@ -48,6 +48,8 @@ pub use policy::{CheckpointPolicy, Checkpoints};
 /// The name of the manifest in a checkpoint.
 pub(crate) const MANIFEST: &str = "CHECKPOINT";
 const TITLE: &str = "sapwood checkpoint";
+/// The name of an empty file in a copy until a database was made of it.
+const COPY: &str = "COPY";
 
 /// A copy of a store at one timestamp, which can be opened to read and be restored.
 ///
@@ -156,6 +158,8 @@ impl Store {
         self.check_open()?;
         // The holder of the turn may merge: it is not committing.
         self.merge_all()?;
+        // The copy says of which history it is.
+        self.lineage()?;
         self.backend.create_checkpoint(path)?;
         Ok((turn.last(), self.clock.epoch()))
     }
@@ -261,7 +265,9 @@ fn restore_in_steps(
             copy(file, from, partial)?;
         }
         step("look at the copy")?;
-        check(partial, &manifest)
+        check(partial, &manifest)?;
+        step("note that it is a copy")?;
+        mark(partial)
     })
 }
 
@@ -298,13 +304,37 @@ pub(super) fn check_outside(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Notes in a directory that what is in it is a copy, of which no database was made yet.
+pub(super) fn mark(path: &Path) -> Result<()> {
+    let copy = path.join(COPY);
+    if copy.exists() {
+        return Ok(());
+    }
+    place::write(&copy, "")?;
+    place::sync(path)
+}
+
 /// Makes a database of a checkpoint that is opened for writing: it will be one no more. To be called once it is
-/// locked, and before anything can be committed.
-pub(crate) fn take_over(path: &Path) -> Result<()> {
+/// locked, and before anything can be committed. Returns whether it is a copy, whose history is its own from now
+/// on.
+pub(crate) fn take_over(path: &Path) -> Result<bool> {
     let manifest = path.join(MANIFEST);
-    match fs::remove_file(&manifest) {
-        Ok(()) => place::sync(path),
+    if manifest.exists() {
+        mark(path)?;
+    }
+    remove(&manifest)?;
+    Ok(path.join(COPY).exists())
+}
+
+/// Notes that its history is its own: see [`take_over`].
+pub(crate) fn taken_over(path: &Path) -> Result<()> {
+    remove(&path.join(COPY))
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Ok(()) => place::sync(file.parent().unwrap_or(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(place::failed("removed", &manifest, source)),
+        Err(source) => Err(place::failed("removed", file, source)),
     }
 }

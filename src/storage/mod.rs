@@ -15,6 +15,7 @@
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `feed` | the commits above a position, one after the other; what that holds |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
+//! | `export`, `lineage` | the commits of a span of time as a file; which commits of two stores are the same |
 //! | `verify` | whether all that is stored keeps the invariants |
 //! | `checkpoint` | copies of the files at one timestamp, and databases that are made from them |
 //! | `backup` | incremental backups in a directory |
@@ -39,12 +40,14 @@ mod clock;
 pub(crate) mod commit;
 mod diff;
 mod epochs;
+mod export;
 mod feed;
 mod guards;
 mod handle;
 mod history;
 mod iter;
 mod key_range;
+mod lineage;
 mod lookup;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -72,6 +75,7 @@ pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]
 pub use checkpoint::{Checkpoint, CheckpointPolicy, Checkpoints};
 pub use diff::{Change, Diff};
+pub use export::{Applied, ApplyOptions, Export};
 pub use feed::{Changes, CommitRecord, Feed, FeedHold, FeedOptions, Position};
 pub(crate) use guards::Guard;
 pub use handle::{MemoryStorage, Storage};

@@ -53,8 +53,14 @@ impl RocksDBStorage {
     pub fn new(config: RocksDBConfig) -> Result<Self> {
         let backend = RocksDBBackend::open(&config)?;
         // Nobody else can have it open by now.
-        checkpoint::take_over(Path::new(&config.path))?;
-        Self::over(backend, &config)
+        let path = Path::new(&config.path);
+        let is_copy = checkpoint::take_over(path)?;
+        let storage = Self::over(backend, &config)?;
+        if is_copy {
+            storage.0.0.begin_branch()?;
+            checkpoint::taken_over(path)?;
+        }
+        Ok(storage)
     }
 
     fn over(backend: RocksDBBackend, config: &RocksDBConfig) -> Result<Self> {

@@ -58,7 +58,7 @@ use bytes::Bytes;
 use super::{
     commit::CommitState,
     epochs::{self, Epochs, Rollback},
-    lookup,
+    lineage, lookup,
     store::Store,
 };
 use crate::{
@@ -208,6 +208,7 @@ fn complete(
         batch.put(Keyspace::Meta, &[meta::TRIMMED], &[&mark]);
     }
     let epochs = epochs.after(rollback, floor, &mut batch);
+    lineage::rewind(backend, target, floor, &mut batch)?;
     backend.write(batch, Durability::Sync)?;
     Ok(epochs)
 }

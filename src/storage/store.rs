@@ -17,6 +17,7 @@ use super::{
     epochs::Epochs,
     feed::{Feeds, Wake},
     guards::{Guard, Guards},
+    lineage,
     merge::MergeState,
     pins::Pins,
     recent::Recent,
@@ -114,6 +115,10 @@ impl Store {
         let pins = Pins::load(backend.as_ref())?;
         let feeds = Feeds::load(backend.as_ref())?;
         let store = Self::assemble(backend, options, &marks, pins, feeds, epochs);
+        if !store.backend.is_read_only() {
+            // What a crash has left of an export that was being applied.
+            lineage::settle(store.backend.as_ref(), marks.last)?;
+        }
         store.recall(&marks)?;
         Ok(Arc::new(store))
     }

@@ -409,7 +409,9 @@ pub(crate) fn feed_past_the_age_limit_is_let_go_and_told(place: &impl Place) {
     assert_eq!(engine.feed_holds().len(), 2);
     // What was committed long ago, as its time says, makes no feed late that was made since.
     let hour = FeedOptions::default().max_age(Duration::from_secs(3600));
-    engine.create_feed("patient", first(1), hour).expect("a feed");
+    engine
+        .create_feed("patient", first(1), hour)
+        .expect("a feed");
     let mut batch = Batch::new();
     batch.set("a", "2");
     let options = CommitOptions::default().time(UNIX_EPOCH);
@@ -418,7 +420,9 @@ pub(crate) fn feed_past_the_age_limit_is_let_go_and_told(place: &impl Place) {
     assert_eq!(engine.prune_before(at(2)).expect("prune").floor, at(1));
     let mut patient = engine.feed("patient").expect("a feed");
     assert_eq!(next(&mut patient).expect("a commit").0, 2);
-    engine.acknowledge("patient", first(2)).expect("acknowledge");
+    engine
+        .acknowledge("patient", first(2))
+        .expect("acknowledge");
     assert_eq!(engine.prune_before(at(2)).expect("prune").floor, at(2));
     assert_eq!(kind(engine.feed("f")), "too_old");
     assert_eq!(kind(reader.poll()), "too_old");

@@ -34,6 +34,9 @@ pub(crate) trait Place {
     /// The storage under test.
     type Storage: Storage + Clone + 'static;
 
+    /// Another place of the same kind.
+    fn another(&self) -> Self;
+
     /// Opens the place's store with these options.
     fn open_with(&self, options: Options) -> Self::Storage;
 
@@ -94,6 +97,10 @@ impl InMemory {
 impl Place for InMemory {
     type Storage = MemoryStorage;
 
+    fn another(&self) -> Self {
+        Self::new(self.recent_versions_size)
+    }
+
     fn open_with(&self, options: Options) -> MemoryStorage {
         let mut config = MemoryConfig::default();
         config.timestamps = options.timestamps;
@@ -130,6 +137,10 @@ impl OnRocksDB {
 #[cfg(feature = "rocksdb-storage")]
 impl Place for OnRocksDB {
     type Storage = sapwood::RocksDBStorage;
+
+    fn another(&self) -> Self {
+        Self::new(self.recent_versions_size)
+    }
 
     fn open_with(&self, options: Options) -> sapwood::RocksDBStorage {
         let path = self.directory.path().join("db");

@@ -243,6 +243,16 @@ impl CommitTurn<'_> {
         })
     }
 
+    /// Makes a commit again. Its writes are in key order, each key once.
+    pub(crate) fn replay(&self, writes: Vec<Write>, options: CommitOptions) -> Result<CommitInfo> {
+        self.commit(Request {
+            writes,
+            live: None,
+            requires: Requires::Nothing,
+            options,
+        })
+    }
+
     /// The last commit.
     pub(crate) fn last(&self) -> Timestamp {
         self.state().last

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{CommitRecord, Position, holds::time};
+use super::{CommitRecord, holds::time};
 use crate::{
     backend::{Access, Backend, Cursor, Keyspace, Scope},
     codec::commit::{self, Operation, Part},
@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// The newest commit at or below a timestamp that has a record.
-    pub(crate) fn last_recorded(&self, at: Timestamp) -> Result<Option<Position>> {
+    pub(crate) fn last_recorded(&self, at: Timestamp) -> Result<Option<Timestamp>> {
         let scope = Scope {
             start: Vec::new(),
             end: Some(commit::encode_key(at, u32::MAX).to_vec()),
@@ -88,7 +88,7 @@ impl Store {
         };
         let (timestamp, _) = commit::decode_key(row_key)
             .map_err(|error| Error::corrupt(lookup::place(Keyspace::Commits, row_key), error))?;
-        Ok(Some(Position::new(timestamp, self.clock.epoch())))
+        Ok(Some(timestamp))
     }
 
     /// Reads the values that the record does not hold any more, from the state that the commit left.
