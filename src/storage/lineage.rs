@@ -263,7 +263,7 @@ mod tests {
             rewind(&backend, at(8), at(7), batch).unwrap()
         });
         let starts: Vec<_> = after.branches.keys().map(|start| start.get()).collect();
-        assert_eq!(starts, [3, 6, 8]);
+        assert_eq!(starts, [6, 8]);
         assert_eq!(after.branch_at(at(7)), before.branch_at(at(7)));
         assert_eq!(after.branch_at(at(8)), before.branch_at(at(8)));
         assert_ne!(after.branch_at(at(9)), before.branch_at(at(9)));

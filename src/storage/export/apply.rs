@@ -80,8 +80,11 @@ impl Store {
             self.adopt(&lineage, &branches.between(visible, until), until)?;
         }
         let applied = self.replay(&turn, path, &header, until);
-        // However it ended.
-        let settled = lineage::settle(self.backend.as_ref(), self.clock.visible());
+        // However it ended; but after a failed write whether the commit is there is only known once the store is
+        // opened again, which does this then.
+        let settled = self
+            .check_writable(&turn.state())
+            .and_then(|()| lineage::settle(self.backend.as_ref(), self.clock.visible()));
         let (commits, skipped) = applied?;
         settled?;
         self.backend.sync()?;

@@ -47,7 +47,9 @@ fn source(directory: &tempfile::TempDir) -> (Arc<Store>, PathBuf) {
     for number in 1..=5_u8 {
         set(&store, &format!("k{}", number % 3), &number.to_string());
     }
-    store.export(at(0), at(1), &directory.path().join("names")).unwrap();
+    store
+        .export(at(0), at(1), &directory.path().join("names"))
+        .unwrap();
     store.rollback_to(at(3)).unwrap();
     for number in 4..=8_u8 {
         set(&store, &format!("k{}", number % 4), &number.to_string());
@@ -87,7 +89,10 @@ fn what_stops_at_any_write_goes_on() {
                     set(&left, "k", "its own");
                     let refused = apply(&left).unwrap_err().to_string();
                     let of_another = refused.contains("another history");
-                    assert!(of_another || refused.contains("applied already"), "{refused}");
+                    assert!(
+                        of_another || refused.contains("applied already"),
+                        "{refused}"
+                    );
                     return;
                 }
                 match apply(&left) {
@@ -130,10 +135,15 @@ fn what_was_checked_is_what_is_applied() {
         bytes.truncate(bytes.len() / 2);
         std::fs::write(changed, bytes).unwrap();
     });
-    let error = store.apply_export(&path, ApplyOptions::default()).unwrap_err();
+    let error = store
+        .apply_export(&path, ApplyOptions::default())
+        .unwrap_err();
     assert_eq!(error.kind().name(), "corrupt");
     let held = store.clock.visible();
     assert!(held < at(8), "{held}");
     // What follows is its own.
-    assert_ne!(lineage(&store).branch_at(at(held.get() + 1)), lineage(&store).branch_at(held));
+    assert_ne!(
+        lineage(&store).branch_at(at(held.get() + 1)),
+        lineage(&store).branch_at(held)
+    );
 }
