@@ -119,8 +119,8 @@ impl Backups {
             .and_then(|()| store.copy_to(&copy))
             .and_then(|state| Ok((state, files.create(&copy)?)));
         let removed = remove_copy(&copy);
-        let ((timestamp, epoch), id) = created?;
-        let manifest = Manifest::new(timestamp, epoch, Vec::new());
+        let ((timestamp, epoch, branch), id) = created?;
+        let manifest = Manifest::new(timestamp, epoch, Vec::new()).on(&branch);
         self.put_manifest(id, &manifest)?;
         removed?;
         let facts = files.list().into_iter().find(|facts| facts.id == id);

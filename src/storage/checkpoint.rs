@@ -37,7 +37,10 @@ use self::{
     manifest::{FileEntry, Manifest, Refusal},
     place::Steps,
 };
-use super::store::Store;
+use super::{
+    lineage::{Branch, Lineage, ROOT},
+    store::Store,
+};
 use crate::{
     error::{Error, Result},
     timestamp::Timestamp,
@@ -85,6 +88,9 @@ pub struct Checkpoint {
     pub epoch: u64,
     /// When it was taken.
     pub created: SystemTime,
+    /// The name of the branch that its newest commit belongs to: that of [`Export::branch`](crate::Export::branch) of
+    /// an export that begins there. `None` for one of an older build.
+    pub branch: Option<String>,
 }
 
 impl Checkpoint {
@@ -106,6 +112,7 @@ impl Checkpoint {
             timestamp: manifest.timestamp,
             epoch: manifest.epoch,
             created: manifest.created(),
+            branch: manifest.branch.clone(),
         }
     }
 }
@@ -121,12 +128,12 @@ impl Store {
         self.check_has_files("checkpoint")?;
         let manifest = place::build(path, step, |partial, step| {
             step("copy the database")?;
-            let (timestamp, epoch) = self.copy_to(partial)?;
+            let (timestamp, epoch, branch) = self.copy_to(partial)?;
             step("read what was copied")?;
             let files = place::list(partial)?;
             let files = files.iter().map(|file| entry(file));
             let files = files.collect::<Result<Vec<_>>>()?;
-            let manifest = Manifest::new(timestamp, epoch, files);
+            let manifest = Manifest::new(timestamp, epoch, files).on(&branch);
             step("write the manifest")?;
             place::write(&partial.join(MANIFEST), &manifest.to_text(TITLE))?;
             Ok(manifest)
@@ -146,9 +153,9 @@ impl Store {
         Ok(())
     }
 
-    /// Copies the database at the visible timestamp, which is returned with its epoch. Commits wait for the last
-    /// part of it.
-    pub(super) fn copy_to(&self, path: &Path) -> Result<(Timestamp, u64)> {
+    /// Copies the database at the visible timestamp, which is returned with its epoch and its branch. Commits wait for
+    /// the last part of it.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<(Timestamp, u64, Branch)> {
         // Most of what there is to do is done before commits have to wait.
         self.merge_all()?;
         self.backend.flush()?;
@@ -159,9 +166,9 @@ impl Store {
         // The holder of the turn may merge: it is not committing.
         self.merge_all()?;
         // The copy says of which history it is.
-        self.lineage()?;
+        let branch = self.lineage()?.branch_at(turn.last());
         self.backend.create_checkpoint(path)?;
-        Ok((turn.last(), self.clock.epoch()))
+        Ok((turn.last(), self.clock.epoch(), branch.unwrap_or(ROOT)))
     }
 }
 
@@ -228,7 +235,13 @@ pub(crate) fn check_files(path: &Path, manifest: &Manifest) -> Result<()> {
 pub(crate) fn check_state(store: &Store, path: &Path, manifest: &Manifest) -> Result<()> {
     let (visible, epoch) = (store.clock.visible(), store.clock.epoch());
     if (visible, epoch) == (manifest.timestamp, manifest.epoch) {
-        return Ok(());
+        let branch = Lineage::load(store.backend.as_ref())?.branch_at(visible);
+        let branch = branch.as_ref().map(|branch| manifest::hex(branch));
+        if manifest.branch.is_none() || manifest.branch == branch {
+            return Ok(());
+        }
+        let what = "it is of another history than it was written of";
+        return Err(Error::corrupt(path.display().to_string(), what));
     }
     let (then, epoch_then) = (manifest.timestamp, manifest.epoch);
     Err(Error::corrupt(

@@ -1,8 +1,8 @@
 //! [`Answer`]: what a command found or did, before it is written for programs or people.
 
 use sapwood::{
-    Backup, Change, Key, KeyspaceSize, Pin, PruneReport, RollbackReport, Status, Timestamp, Value,
-    VerifyReport, Version,
+    Applied, Backup, Change, CommitRecord, Export, Feed, Key, KeyspaceSize, Pin, Position,
+    PruneReport, RollbackReport, Status, Timestamp, Value, VerifyReport, Version,
 };
 
 /// What a command found or did.
@@ -42,6 +42,18 @@ pub(crate) enum Answer {
     BackupsVerified(Vec<Backup>),
     /// These backups were removed.
     Purged(Vec<Backup>),
+    /// Commits, and the position behind them.
+    Commits {
+        commits: Vec<CommitRecord>,
+        position: Position,
+        with_old: bool,
+    },
+    /// All named feeds.
+    Feeds(Vec<Feed>),
+    /// An export was written.
+    Exported(Export),
+    /// An export was applied.
+    Applied(Applied),
     /// Done, with nothing to tell.
     Done,
     /// Counts.

@@ -5,6 +5,7 @@
 //! | `args` | what can be typed on the command line |
 //! | `language` | the shell's lines: words, escapes, commands; pure |
 //! | `copies` | restoring, and backups |
+//! | `feeds` | what was committed: feeds, exports |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -19,6 +20,7 @@ mod copies;
 mod demo;
 mod execute;
 mod failure;
+mod feeds;
 mod import;
 mod language;
 mod progress;
@@ -77,6 +79,11 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
             let answer = copies::backup(action, cli.db)?;
             format.answer(&Ok(answer))?;
         }
+        Action::Changes(args) => feeds::changes(&args, cli.db, format)?,
+        Action::Feeds => format.answer(&Ok(feeds::list(cli.db)?))?,
+        Action::Feed(action) => format.answer(&Ok(feeds::feed(action, cli.db)?))?,
+        Action::Export(args) => format.answer(&Ok(feeds::export(&args, cli.db)?))?,
+        Action::Apply(args) => format.answer(&Ok(feeds::apply(&args, cli.db)?))?,
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
         Action::Completions { shell } => {

@@ -6,6 +6,7 @@
 //! timestamp 42                          the newest commit in it
 //! epoch 0                               how often the store had been rolled back
 //! created 1763880000000                 when, in milliseconds since 1970
+//! branch 51d0...9a                      whose the newest commit is; older builds wrote no such line
 //! file 2411 - 000012.sst                a table, which has checksums of its own: its length
 //! file 16 6e34...c1 CURRENT             any other file: its length and its SHA-256
 //! end 90ab...3f                         the SHA-256 of all lines above
@@ -23,7 +24,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{codec::meta, timestamp::Timestamp};
+use crate::{codec::meta, storage::lineage::Branch, timestamp::Timestamp};
 
 /// The version of the text.
 const VERSION: &str = "1";
@@ -34,6 +35,7 @@ pub(crate) struct Manifest {
     pub(crate) timestamp: Timestamp,
     pub(crate) epoch: u64,
     pub(crate) created_ms: u64,
+    pub(crate) branch: Option<String>,
     pub(crate) files: Vec<FileEntry>,
 }
 
@@ -65,8 +67,15 @@ impl Manifest {
             timestamp,
             epoch,
             created_ms: created_ms.unwrap_or(u64::MAX),
+            branch: None,
             files,
         }
+    }
+
+    /// The same, with the branch that its newest commit belongs to.
+    pub(crate) fn on(mut self, branch: &Branch) -> Self {
+        self.branch = Some(hex(branch));
+        self
     }
 
     pub(crate) fn created(&self) -> SystemTime {
@@ -80,6 +89,9 @@ impl Manifest {
             "{title} {VERSION}\nformat {}\ntimestamp {}\nepoch {}\ncreated {}\n",
             self.format, self.timestamp, self.epoch, self.created_ms
         );
+        if let Some(branch) = &self.branch {
+            let _ = writeln!(text, "branch {branch}");
+        }
         for FileEntry { name, size, digest } in &self.files {
             let digest = digest.as_deref().unwrap_or("-");
             // Writing to a string cannot fail.
@@ -122,12 +134,16 @@ impl Manifest {
         if format > meta::FORMAT_VERSION {
             return Err(Refusal::Newer);
         }
+        let mut lines = lines.peekable();
+        let branch = lines.next_if(|line| line.starts_with("branch "));
+        let branch = branch.and_then(|line| line.strip_prefix("branch "));
         let files = lines.map(file).collect::<Option<Vec<_>>>();
         Ok(Self {
             format,
             timestamp: Timestamp::new(timestamp),
             epoch,
             created_ms,
+            branch: branch.map(str::to_owned),
             files: files.ok_or(Refusal::Damaged("a file's line cannot be read"))?,
         })
     }
@@ -152,7 +168,7 @@ fn file(line: &str) -> Option<FileEntry> {
 }
 
 /// Bytes in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");
@@ -191,6 +207,11 @@ mod tests {
         );
         assert_eq!(end.len(), 4 + 64 + 1);
         assert_eq!(Manifest::parse(text.as_bytes(), TITLE), Ok(manifest()));
+        let on_a_branch = manifest().on(&[0x5a; 16]);
+        let text = on_a_branch.to_text(TITLE);
+        let line = format!("created 1763880000000\nbranch {}\nfile ", "5a".repeat(16));
+        assert!(text.contains(&line), "{text}");
+        assert_eq!(Manifest::parse(text.as_bytes(), TITLE), Ok(on_a_branch));
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Header {
         later.filter(|_| at > self.base).unwrap_or(self.branch)
     }
 
+    pub(super) fn branch_name(&self) -> String {
+        let digits = self.branch.iter().map(|byte| format!("{byte:02x}"));
+        digits.collect()
+    }
+
     fn encode(&self) -> Vec<u8> {
         let numbers = [
             self.after.get(),
@@ -253,6 +258,7 @@ pub(super) fn check(path: &Path) -> Result<(Header, Export)> {
         until: header.until,
         epoch: header.epoch,
         created: header.created(),
+        branch: header.branch_name(),
         commits: reader.commits,
         changes: reader.changes,
     };

@@ -75,6 +75,9 @@ pub struct Export {
     pub epoch: u64,
     /// When it was made.
     pub created: SystemTime,
+    /// The name of the branch that the commit before its first belongs to, in hexadecimal digits: two stores that are
+    /// there on the same branch hold the same.
+    pub branch: String,
     /// How many commits are in it.
     pub commits: u64,
     /// How many changes these made.

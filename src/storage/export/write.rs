@@ -58,6 +58,7 @@ impl Store {
             until,
             epoch: header.epoch,
             created: header.created(),
+            branch: header.branch_name(),
             commits,
             changes,
         })

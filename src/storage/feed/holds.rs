@@ -42,7 +42,7 @@ impl Hold {
     pub(super) fn new(position: Position, options: FeedOptions) -> Self {
         Self {
             position,
-            since: SystemTime::now(),
+            since: now(),
             options,
             is_let_go: false,
         }
@@ -88,6 +88,12 @@ impl Hold {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Now, as precisely as it is stored.
+pub(super) fn now() -> SystemTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    time(millis(since.unwrap_or_default()))
 }
 
 /// The moment so many milliseconds after 1970.
@@ -144,7 +150,7 @@ impl Feeds {
     pub(super) fn advance(&mut self, holder: &Holder, position: Position) {
         if let (Holder::Reader(_), Some(hold)) = (holder, self.holds.get_mut(holder)) {
             hold.position = position;
-            hold.since = SystemTime::now();
+            hold.since = now();
         }
     }
 

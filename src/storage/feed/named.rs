@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     Changes, Feed, FeedHold, FeedOptions, Position,
-    holds::{Hold, Holder},
+    holds::{Hold, Holder, now},
     record,
 };
 use crate::{
@@ -128,16 +128,16 @@ impl Store {
         self.check_not_read_only()?;
         let mut hold = self.held_feed(name)?;
         self.check_position(position.timestamp, position.epoch)?;
-        let held = self.held_at(&hold);
-        if position.timestamp < held {
+        let lowest = self.held_at(&hold);
+        if position.timestamp < lowest {
             return Err(Error::invalid(format!(
-                "the feed {name:?} is at {held} already, and what lies above {} may be pruned; acknowledge \
+                "the feed {name:?} is at {lowest} already, and what lies above {} may be pruned; acknowledge \
                  positions in order",
                 position.timestamp
             )));
         }
         hold.position = position;
-        hold.since = SystemTime::now();
+        hold.since = now();
         self.write_feed(name, hold, Durability::Buffered)?;
         self.feeds.lock().put(Holder::Named(name.to_owned()), hold);
         Ok(())
@@ -169,8 +169,8 @@ impl Store {
 
     /// What feeds hold the floor at, lowest first.
     pub(crate) fn feed_holds(&self) -> Vec<FeedHold> {
-        let held = self.feeds.lock().held();
-        let hold = |(holder, hold): (Holder, Hold)| FeedHold {
+        let all = self.feeds.lock().held();
+        let told = |(holder, hold): (Holder, Hold)| FeedHold {
             name: match holder {
                 Holder::Named(name) => Some(name),
                 Holder::Reader(_) => None,
@@ -178,7 +178,7 @@ impl Store {
             timestamp: self.held_at(&hold),
             age: hold.since.elapsed().unwrap_or_default(),
         };
-        let mut holds: Vec<_> = held.into_iter().map(hold).collect();
+        let mut holds: Vec<_> = all.into_iter().map(told).collect();
         holds.sort_by(|a, b| (a.timestamp, &a.name).cmp(&(b.timestamp, &b.name)));
         holds
     }

@@ -1,5 +1,7 @@
 //! Invariant 63: nothing is found in what a store has written itself, and every planted fault is.
 
+mod feeds;
+
 use std::collections::BTreeSet;
 
 use super::*;

@@ -2,12 +2,15 @@
 
 mod commands;
 mod copies;
+mod feeds;
 mod query;
 mod values;
 
 pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
+pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
 use std::path::PathBuf;
+pub(crate) use values::Place;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell as CompletionShell;
@@ -44,6 +47,18 @@ pub(crate) enum Action {
     /// Make, list, check, remove and restore incremental backups.
     #[command(subcommand, after_help = BACKUP_EXAMPLES)]
     Backup(BackupAction),
+    /// Print what was committed, commit by commit.
+    Changes(ChangesArgs),
+    /// List the named feeds: what each was acknowledged up to, and so what it holds.
+    Feeds,
+    /// Make, acknowledge and drop named feeds.
+    #[command(subcommand)]
+    Feed(FeedAction),
+    /// Write the changes of a span of time to a file, to be applied elsewhere.
+    Export(ExportArgs),
+    /// Make the commits of an export, where they follow on what the database holds.
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
 
@@ -85,6 +100,15 @@ Examples:
   sapwood backup purge backups --keep 7
   sapwood backup restore backups 2 --db restored.db
 A directory of backups should be of one database.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  sapwood export all.changes --from 0 --to 500
+  sapwood apply all.changes --db new.db            everything up to 500, at every timestamp
+  sapwood export more.changes --from 500
+  sapwood apply more.changes --db new.db --up-to 600
+It is applied to a database that is where the export begins: an empty one, a restored checkpoint, or what earlier
+exports have made. Anything else is refused and left as it is. One that was stopped is simply applied again.";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

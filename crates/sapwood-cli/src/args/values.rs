@@ -1,7 +1,7 @@
 //! Values of arguments.
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use sapwood::Timestamp;
+use sapwood::{Position, Timestamp};
 
 use crate::language::{command::number, text::unescape};
 
@@ -28,4 +28,20 @@ pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     number(text.as_bytes(), "a timestamp")
         .map(Timestamp::new)
         .map_err(|failure| failure.message)
+}
+
+/// A timestamp of the present, or a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Timestamp(Timestamp),
+    Position(Position),
+}
+
+/// Reads a [`Place`].
+pub(super) fn place(text: &str) -> Result<Place, String> {
+    if text.contains('@') {
+        let position = text.parse().map(Place::Position);
+        return position.map_err(|error: sapwood::Error| error.to_string());
+    }
+    timestamp(text).map(Place::Timestamp)
 }

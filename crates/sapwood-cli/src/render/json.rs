@@ -1,6 +1,6 @@
 //! Answers for programs: one JSON object each, with the field names of the shell's table.
 
-use sapwood::{Backup, Pin, Status, Timestamp, VerifyReport};
+use sapwood::{Applied, Backup, CommitRecord, Export, Feed, Pin, Status, Timestamp, VerifyReport};
 use serde_json::{Map, Value, json};
 
 use super::clock;
@@ -83,6 +83,17 @@ fn fields(answer: &Answer) -> Value {
         Answer::Backups(all) => json!({ "backups": backups(all) }),
         Answer::BackupsVerified(all) => json!({ "verified": ids(all) }),
         Answer::Purged(all) => json!({ "purged": ids(all) }),
+        Answer::Commits {
+            commits,
+            position,
+            with_old,
+        } => json!({
+            "commits": commits.iter().map(|it| commit(it, *with_old)).collect::<Vec<_>>(),
+            "position": position.to_string(),
+        }),
+        Answer::Feeds(all) => json!({ "feeds": feeds(all) }),
+        Answer::Exported(one) => export(one),
+        Answer::Applied(one) => applied(one),
         Answer::Done => json!({}),
         Answer::Status(counts) => status(counts),
         Answer::Stats(stats) => {
@@ -119,6 +130,56 @@ fn backup(backup: &Backup) -> Value {
         "whole": backup.is_whole,
         "size_bytes": backup.size_bytes,
         "files": backup.files,
+    })
+}
+
+fn commit(commit: &CommitRecord, with_old: bool) -> Value {
+    let changes = commit.changes.iter().map(|change| {
+        let (key, new) = (escape(&change.key), optional(change.new.as_deref()));
+        if with_old {
+            json!({ "key": key, "old": optional(change.old.as_deref()), "new": new })
+        } else {
+            json!({ "key": key, "new": new })
+        }
+    });
+    json!({
+        "timestamp": commit.timestamp.get(),
+        "epoch": commit.epoch,
+        "time": clock::expiry(commit.time),
+        "changes": changes.collect::<Vec<_>>(),
+    })
+}
+
+fn export(export: &Export) -> Value {
+    json!({
+        "after": export.after.get(),
+        "until": export.until.get(),
+        "epoch": export.epoch,
+        "commits": export.commits,
+        "changes": export.changes,
+    })
+}
+
+fn applied(applied: &Applied) -> Value {
+    json!({
+        "commits": applied.commits,
+        "skipped": applied.skipped,
+        "visible": applied.visible.get(),
+    })
+}
+
+fn feeds(all: &[Feed]) -> Value {
+    all.iter().map(feed).collect()
+}
+
+fn feed(feed: &Feed) -> Value {
+    json!({
+        "name": escape(feed.name.as_bytes()),
+        "position": feed.position.to_string(),
+        "acknowledged": clock::expiry(feed.acknowledged),
+        "max_lag": feed.options.max_lag,
+        "max_age_seconds": feed.options.max_age.map(|age| age.as_secs()),
+        "let_go": feed.is_let_go,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Answers for people. The form may change at any time; programs take `--json`.
 
 use comfy_table::{Cell, Table};
-use sapwood::{Backup, Pin, PruneReport, Status, Timestamp, VerifyReport};
+use sapwood::{
+    Applied, Backup, CommitRecord, Export, Feed, Pin, PruneReport, Status, Timestamp, VerifyReport,
+};
 
 use super::{
     clock,
@@ -77,6 +79,17 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Backups(all) => counted(&backups(all), all.len(), "backup"),
         Answer::BackupsVerified(all) => counted(&backups(all), all.len(), "right backup"),
         Answer::Purged(all) => format!("{} backups were removed", all.len()),
+        Answer::Commits {
+            commits,
+            position,
+            with_old,
+        } => {
+            let shown = counted(&self::commits(commits, *with_old), commits.len(), "commit");
+            format!("{shown}; the position behind them is {position}")
+        }
+        Answer::Feeds(all) => counted(&feeds(all), all.len(), "feed"),
+        Answer::Exported(export) => exported(export),
+        Answer::Applied(report) => applied(report),
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
@@ -124,6 +137,77 @@ fn backups(all: &[Backup]) -> Table {
         ]
     }));
     shown
+}
+
+fn commits(commits: &[CommitRecord], with_old: bool) -> Table {
+    let mut shown = if with_old {
+        table(["timestamp", "time", "key", "old", "new"])
+    } else {
+        table(["timestamp", "time", "key", "new"])
+    };
+    for commit in commits {
+        let head = || {
+            vec![
+                number(&commit.timestamp),
+                Cell::new(clock::expiry(commit.time)),
+            ]
+        };
+        if commit.changes.is_empty() {
+            shown.add_row(head());
+        }
+        for change in &commit.changes {
+            let mut row = head();
+            row.push(bytes(&change.key));
+            if with_old {
+                row.push(optional(change.old.as_deref()));
+            }
+            row.push(optional(change.new.as_deref()));
+            shown.add_row(row);
+        }
+    }
+    shown
+}
+
+fn feeds(feeds: &[Feed]) -> Table {
+    let mut shown = table(["feed", "position", "acknowledged", "bounds", "state"]);
+    shown.add_rows(feeds.iter().map(|feed| {
+        let lag = feed.options.max_lag.map(|lag| format!("{lag} behind"));
+        let age = feed
+            .options
+            .max_age
+            .map(|age| format!("{} s", age.as_secs()));
+        let bounds: Vec<_> = lag.into_iter().chain(age).collect();
+        [
+            bytes(feed.name.as_bytes()),
+            Cell::new(feed.position),
+            Cell::new(clock::expiry(feed.acknowledged)),
+            Cell::new(if bounds.is_empty() {
+                "none".to_owned()
+            } else {
+                bounds.join(", ")
+            }),
+            Cell::new(if feed.is_let_go { "let go" } else { "holds" }),
+        ]
+    }));
+    shown
+}
+
+fn exported(export: &Export) -> String {
+    format!(
+        "exported {} commits with {} changes, after {} up to {}",
+        export.commits, export.changes, export.after, export.until
+    )
+}
+
+fn applied(report: &Applied) -> String {
+    let skipped = match report.skipped {
+        0 => String::new(),
+        skipped => format!(", after {skipped} that were there already"),
+    };
+    format!(
+        "applied {} commits{skipped}; the newest timestamp is {}",
+        report.commits, report.visible
+    )
 }
 
 fn pruned(report: &PruneReport) -> String {
