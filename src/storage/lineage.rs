@@ -260,7 +260,7 @@ mod tests {
         }
         let before = Lineage::load(&backend).unwrap();
         let after = write(&backend, |_, batch| {
-            rewind(&backend, at(8), at(7), batch).unwrap()
+            rewind(&backend, at(8), at(7), batch).unwrap();
         });
         let starts: Vec<_> = after.branches.keys().map(|start| start.get()).collect();
         assert_eq!(starts, [6, 8]);

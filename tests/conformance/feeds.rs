@@ -30,6 +30,9 @@ suite!(
     feed_beside_writers_prunes_and_rollbacks_gives_each_commit_once,
 );
 
+/// A key and its new value.
+type Write<'a> = (&'a str, Option<&'a str>);
+
 /// What a commit changed: each key with its new value.
 type Told = Vec<(String, Option<String>)>;
 
@@ -52,8 +55,8 @@ fn all(changes: &mut Changes) -> Vec<(u64, Told)> {
     std::iter::from_fn(|| next(changes)).collect()
 }
 
-fn expect(list: &[(u64, &[(&str, Option<&str>)])]) -> Vec<(u64, Told)> {
-    let told = |told: &[(&str, Option<&str>)]| {
+fn expect(list: &[(u64, &[Write<'_>])]) -> Vec<(u64, Told)> {
+    let told = |told: &[Write<'_>]| {
         let told = told.iter();
         told.map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned)))
             .collect()
@@ -236,7 +239,7 @@ pub(crate) fn feed_goes_with_blocks(place: &impl Place) {
             let txns: Vec<u64> = (0..height).collect();
             engine
                 .execute_block(&executor, at(height), txns, |ctx, txn| {
-                    ctx.add(&txn.to_string(), 1)?;
+                    ctx.add(txn.to_string(), 1)?;
                     Ok(ExecutionStatus::Success(()))
                 })
                 .expect("a block");
@@ -589,7 +592,7 @@ fn follow(engine: &Engine, done: &AtomicBool) {
                 states.insert(commit.timestamp.get(), state);
                 position = commit.position();
                 // Now and then; a rollback may have come between.
-                if position.timestamp.get() % 4 == 0 {
+                if position.timestamp.get().is_multiple_of(4) {
                     let _ = engine.acknowledge("copy", position);
                 }
             }
