@@ -1,6 +1,12 @@
 //! Options: plain data, checked where they are used.
 
+mod compression;
+mod online;
+
 use std::time::Duration;
+
+pub use compression::{Compression, Compressions};
+pub use online::OnlineOptions;
 
 /// When a commit counts as done.
 ///
@@ -97,8 +103,10 @@ pub struct RocksDBConfig {
     pub write_buffer_size: usize,
     /// The block cache that all keyspaces share, in bytes. 512 MiB.
     pub block_cache_size: usize,
-    /// LZ4 for every level; without it nothing is compressed. `true`.
+    /// Whether files are compressed, as `compression` says; without it nothing is. `true`.
     pub enable_compression: bool,
+    /// How each keyspace is compressed. LZ4.
+    pub compression: Compressions,
     /// Background flushes and compactions at one time. As many as cores, at least 2.
     pub max_background_jobs: i32,
     /// The size at which compaction cuts its output files, in bytes. 64 MiB.
@@ -132,6 +140,7 @@ impl Default for RocksDBConfig {
             write_buffer_size: 128 << 20,
             block_cache_size: 512 << 20,
             enable_compression: true,
+            compression: Compressions::default(),
             max_background_jobs: i32::try_from(cores.max(2)).unwrap_or(i32::MAX),
             target_file_size: 64 << 20,
             compaction_rate_limit: 0,

@@ -2,6 +2,8 @@
 
 mod export;
 mod feed;
+mod compact;
+mod options;
 
 use std::ops::RangeBounds;
 #[cfg(feature = "rocksdb-storage")]
@@ -598,7 +600,7 @@ impl Engine {
     /// # Errors
     /// As every call of [`Storage`].
     pub fn compact(&self) -> Result<()> {
-        self.store.compact()
+        self.compact_with(|_, _| {}).map(|_| ())
     }
 
     /// Writes a copy of the state at the visible timestamp to a new directory, by hard links. See

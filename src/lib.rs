@@ -57,7 +57,10 @@ mod timestamp;
 mod transaction;
 
 pub use blocks::{Block, BlockInput};
-pub use config::{Durability, MemoryConfig, RocksDBConfig, TimestampSource};
+pub use config::{
+    Compression, Compressions, Durability, MemoryConfig, OnlineOptions, RocksDBConfig,
+    TimestampSource,
+};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{
@@ -71,7 +74,7 @@ pub use read_view::ReadView;
 pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
 pub use storage::{
-    Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord, Diff,
+    Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord, CompactReport, Diff,
     Export, Feed, FeedHold, FeedOptions, History, Iter, Key, KeyRange, KeyspaceSize, MemoryStorage,
     Pin, PinOptions, Position, PruneReport, RollbackReport, RowsRead, Rule, Stats, Status, Storage,
     Value, VerifyReport, Version, Violation,

@@ -268,6 +268,9 @@ fn an_unarmed_filter_keeps_everything(backend: &impl Backend) {
     let key = key::encode_version(b"k", Timestamp::new(1));
     put(backend, Keyspace::History, &key, &version(1, 2));
     backend.prune(&mut |_, _| {}).unwrap();
-    backend.compact(Keyspace::History).unwrap();
+    let all = Scope::default();
+    backend
+        .compact(Keyspace::History, &all, &mut |_| {})
+        .unwrap();
     assert!(backend.get(Keyspace::History, &key).unwrap().is_some());
 }

@@ -168,8 +168,8 @@ impl Backend for FaultBackend {
         self.inner.sync()
     }
 
-    fn compact(&self, keyspace: Keyspace) -> Result<()> {
-        self.inner.compact(keyspace)
+    fn compact(&self, keyspace: Keyspace, scope: &Scope, tell: &mut dyn FnMut(f64)) -> Result<()> {
+        self.inner.compact(keyspace, scope, tell)
     }
 
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {

@@ -24,7 +24,11 @@ use std::{fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{config::Durability, error::Result, prune_rule::PruneRule};
+use crate::{
+    config::{Durability, OnlineOptions},
+    error::{Error, Result},
+    prune_rule::PruneRule,
+};
 
 /// The named keyspaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,8 +258,15 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Makes everything written so far survive the machine.
     fn sync(&self) -> Result<()>;
 
-    /// Rewrites a keyspace into its most compact form.
-    fn compact(&self, keyspace: Keyspace) -> Result<()>;
+    /// Rewrites a part of a keyspace into its most compact form. `tell` is told how much of it is done, from 0 to 1.
+    fn compact(&self, keyspace: Keyspace, scope: &Scope, tell: &mut dyn FnMut(f64)) -> Result<()>;
+
+    /// Changes options while it is open: all that are asked for, or none.
+    fn set_options(&self, _: &OnlineOptions) -> Result<()> {
+        Err(Error::invalid(
+            "a store in memory has no files, and none of these options; use RocksDBStorage (Engine::open)",
+        ))
+    }
 
     /// Bytes that a keyspace takes, by the backend's own count.
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64>;

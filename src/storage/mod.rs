@@ -14,6 +14,7 @@
 //! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `feed` | the commits above a position, one after the other; what that holds |
+//! | `compact` | files into their most compact form |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `export`, `lineage` | the commits of a span of time as a file; which commits of two stores are the same |
 //! | `verify` | whether all that is stored keeps the invariants |
@@ -38,6 +39,7 @@ mod batch;
 mod checkpoint;
 mod clock;
 pub(crate) mod commit;
+mod compact;
 mod diff;
 mod epochs;
 mod export;
@@ -74,6 +76,7 @@ pub use batch::{Batch, CommitInfo, CommitOptions};
 pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]
 pub use checkpoint::{Checkpoint, CheckpointPolicy, Checkpoints};
+pub use compact::CompactReport;
 pub use diff::{Change, Diff};
 pub use export::{Applied, ApplyOptions, Export};
 pub use feed::{Changes, CommitRecord, Feed, FeedHold, FeedOptions, Position};

@@ -279,16 +279,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Rewrites every keyspace into its most compact form.
-    pub(crate) fn compact(&self) -> Result<()> {
-        self.check_open()?;
-        self.check_not_read_only()?;
-        self.merge_all()?;
-        Keyspace::ALL
-            .into_iter()
-            .try_for_each(|keyspace| self.backend.compact(keyspace))
-    }
 }
 
 /// Whether a read at what was the visible timestamp was refused because others went by since it was loaded:

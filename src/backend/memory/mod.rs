@@ -104,7 +104,7 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 
-    fn compact(&self, _: Keyspace) -> Result<()> {
+    fn compact(&self, _: Keyspace, _: &Scope, _: &mut dyn FnMut(f64)) -> Result<()> {
         Ok(())
     }
 

@@ -5,7 +5,12 @@ use rocksdb::{
 };
 
 use super::filter::{Factory, Filters};
-use crate::{backend::Keyspace, codec::key::TIMESTAMP_BYTES, config::RocksDBConfig, sync::Arc};
+use crate::{
+    backend::Keyspace,
+    codec::key::TIMESTAMP_BYTES,
+    config::{Compression, Compressions, RocksDBConfig},
+    sync::Arc,
+};
 
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 /// Rows that no compaction would otherwise touch meet the filter at least this often.
@@ -57,12 +62,18 @@ fn column_family(
     filters: &Arc<Filters>,
 ) -> Options {
     let mut options = Options::default();
-    options.set_write_buffer_size(config.write_buffer_size);
+    options.set_write_buffer_size(write_buffer_size(keyspace, config.write_buffer_size));
     options.set_target_file_size_base(config.target_file_size);
-    options.set_compression_type(if config.enable_compression {
-        DBCompressionType::Lz4
+    let compression = if config.enable_compression {
+        compression(keyspace, &config.compression)
     } else {
-        DBCompressionType::None
+        Compression::None
+    };
+    options.set_compression_type(match compression {
+        Compression::None => DBCompressionType::None,
+        Compression::Snappy => DBCompressionType::Snappy,
+        Compression::Lz4 => DBCompressionType::Lz4,
+        Compression::Zstd => DBCompressionType::Zstd,
     });
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
@@ -97,11 +108,27 @@ fn column_family(
         });
         options.set_periodic_compaction_seconds(PERIODIC_COMPACTION_SECONDS);
     }
-    if keyspace == Keyspace::Meta {
-        options.set_write_buffer_size(config.write_buffer_size.min(4 << 20));
-    }
     options.set_block_based_table_factory(&table);
     options
+}
+
+/// The memory for the memtable of a keyspace, where this much was asked for.
+pub(super) fn write_buffer_size(keyspace: Keyspace, size_bytes: usize) -> usize {
+    match keyspace {
+        Keyspace::Meta => size_bytes.min(4 << 20),
+        _ => size_bytes,
+    }
+}
+
+/// How a keyspace is compressed.
+pub(super) fn compression(keyspace: Keyspace, compressions: &Compressions) -> Compression {
+    match keyspace {
+        Keyspace::Current => compressions.current,
+        Keyspace::History => compressions.history,
+        Keyspace::Deleted => compressions.deleted,
+        Keyspace::Commits => compressions.commits,
+        Keyspace::Meta => compressions.meta,
+    }
 }
 
 /// A version key without its timestamp.

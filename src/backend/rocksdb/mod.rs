@@ -4,9 +4,11 @@
 //! compaction filters do not respect them, and the read rules need none.
 
 pub(crate) mod backup;
+mod compact;
 mod cursor;
 mod filter;
 mod layout;
+mod online;
 mod open;
 mod prune;
 
@@ -14,17 +16,16 @@ use std::{fmt, path::Path};
 
 use bytes::Bytes;
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, ReadOptions,
-    WaitForCompactOptions, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, ReadOptions, WriteOptions,
 };
 use self_cell::self_cell;
 
 use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch};
 use crate::{
-    config::{Durability, RocksDBConfig},
+    config::{Durability, OnlineOptions, RocksDBConfig},
     error::{Error, ErrorKind, Result},
     prune_rule::PruneRule,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 /// The handles of the keyspaces, by [`Keyspace::index`].
@@ -63,6 +64,8 @@ pub(crate) struct RocksDBBackend {
     read_options: ReadOptions,
     buffered: WriteOptions,
     synced: WriteOptions,
+    /// The options as they are now.
+    online: Mutex<online::Online>,
     is_read_only: bool,
 }
 
@@ -70,17 +73,22 @@ impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open(config, &filters)?;
-        Ok(Self::new(database, filters, false))
+        Ok(Self::new(database, filters, config, false))
     }
 
     /// Opens a database to read. No file of it is changed, and none is added.
     pub(crate) fn open_read_only(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open_read_only(config, &filters)?;
-        Ok(Self::new(database, filters, true))
+        Ok(Self::new(database, filters, config, true))
     }
 
-    fn new(database: Database, filters: Arc<filter::Filters>, is_read_only: bool) -> Self {
+    fn new(
+        database: Database,
+        filters: Arc<filter::Filters>,
+        config: &RocksDBConfig,
+        is_read_only: bool,
+    ) -> Self {
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
         Self {
@@ -89,14 +97,27 @@ impl RocksDBBackend {
             read_options: ReadOptions::default(),
             buffered: WriteOptions::default(),
             synced,
+            online: Mutex::new(online::Online::new(config)),
             is_read_only,
         }
     }
 
     /// Compacts a range of a keyspace down to the last level, through its filter.
     fn compact_range(&self, keyspace: Keyspace, start: Option<&[u8]>, end: Option<&[u8]>) {
+        self.push_down(keyspace, start, end, BottommostLevelCompaction::Force);
+    }
+
+    /// Compacts a range of a keyspace, both ends included, down to the last level; what lies there already is
+    /// written anew, or not.
+    fn push_down(
+        &self,
+        keyspace: Keyspace,
+        start: Option<&[u8]>,
+        end: Option<&[u8]>,
+        last_level: BottommostLevelCompaction,
+    ) {
         let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        options.set_bottommost_level_compaction(last_level);
         // Others may compact at the same time.
         options.set_exclusive_manual_compaction(false);
         let handle = self.database.handle(keyspace);
@@ -200,11 +221,12 @@ impl Backend for RocksDBBackend {
         self.database.db().flush_wal(true).map_err(|e| convert(&e))
     }
 
-    fn compact(&self, keyspace: Keyspace) -> Result<()> {
-        self.compact_range(keyspace, None, None);
-        let db = self.database.db();
-        db.wait_for_compact(&WaitForCompactOptions::default())
-            .map_err(|e| convert(&e))
+    fn compact(&self, keyspace: Keyspace, scope: &Scope, tell: &mut dyn FnMut(f64)) -> Result<()> {
+        compact::compact(self, keyspace, scope, tell)
+    }
+
+    fn set_options(&self, options: &OnlineOptions) -> Result<()> {
+        online::set(&self.database, &mut self.online.lock(), options)
     }
 
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {
@@ -251,6 +273,11 @@ impl Backend for RocksDBBackend {
     }
 }
 
+/// Whether RocksDB says that a compression is not compiled in.
+fn is_not_linked(message: &str) -> bool {
+    message.contains("is not linked with the binary")
+}
+
 /// An error of RocksDB as one of ours.
 fn convert(error: &rocksdb::Error) -> Error {
     let message = error.to_string();
@@ -263,12 +290,16 @@ fn convert(error: &rocksdb::Error) -> Error {
             ErrorKind::Locked
         }
         rocksdb::ErrorKind::NotSupported => ErrorKind::Unsupported,
+        rocksdb::ErrorKind::InvalidArgument if is_not_linked(&message) => ErrorKind::Unsupported,
         _ => ErrorKind::Io,
     };
     let advice = match kind {
         ErrorKind::Locked => "the database is open elsewhere; close it there first",
         ErrorKind::Corrupt { .. } => {
             "stored data is corrupt; restore it from a checkpoint or a backup"
+        }
+        _ if is_not_linked(&message) => {
+            "this build's RocksDB lacks that compression; choose another, or build it with that library"
         }
         _ if message.contains("No space left") => {
             "the disk is full; make room, then open the store again"

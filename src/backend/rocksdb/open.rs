@@ -93,7 +93,11 @@ fn check(config: &RocksDBConfig) -> Result<()> {
             "block_cache_size must be from 1 to {BLOCK_CACHE_MAX_BYTES} bytes"
         )));
     }
-    if config.write_buffer_size == 0 || config.target_file_size == 0 {
+    check_sizes(config.write_buffer_size, config.target_file_size)
+}
+
+pub(super) fn check_sizes(write_buffer_size: usize, target_file_size: u64) -> Result<()> {
+    if write_buffer_size == 0 || target_file_size == 0 {
         return Err(Error::invalid(
             "write_buffer_size and target_file_size must not be 0",
         ));

@@ -142,7 +142,7 @@ fn compact(
 }
 
 /// Compactions for pruning must not take from those that end a write stall.
-fn wait_while_writes_stall(backend: &RocksDBBackend) {
+pub(super) fn wait_while_writes_stall(backend: &RocksDBBackend) {
     let db = backend.database.db();
     for _ in 0..STALL_WAITS {
         let stopped = db.property_int_value("rocksdb.is-write-stopped");

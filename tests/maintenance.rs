@@ -1,0 +1,15 @@
+//! What an operator does to a database on disk: compression, compaction, options, migration, repair.
+
+#![cfg(feature = "rocksdb-storage")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "maintenance/compact.rs"]
+mod compact;
+#[path = "maintenance/compression.rs"]
+mod compression;
+#[path = "maintenance/support.rs"]
+mod support;
