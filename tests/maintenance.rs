@@ -11,5 +11,9 @@
 mod compact;
 #[path = "maintenance/compression.rs"]
 mod compression;
+#[path = "maintenance/migrate.rs"]
+mod migrate;
+#[path = "maintenance/repair.rs"]
+mod repair;
 #[path = "maintenance/support.rs"]
 mod support;

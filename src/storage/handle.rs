@@ -335,17 +335,44 @@ impl MemoryStorage {
 
     /// An empty store with these options.
     pub fn with_config(config: MemoryConfig) -> Self {
-        let options = StoreOptions {
-            durability: Durability::default(),
-            timestamps: config.timestamps,
-            max_snapshot_age: config.max_snapshot_age,
-            conflict_log_size: config.conflict_log_size,
-            recent_versions_size: config.recent_versions_size,
-        };
         Self(StoreHandle(Store::new(
             Box::new(MemoryBackend::new()),
-            options,
+            options(config),
         )))
+    }
+
+    /// A store in memory with all versions, pins and epochs of another, and its floor, as of one moment.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) where the source cannot be read; as every call of [`Storage`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{MemoryConfig, MemoryStorage, Storage};
+    ///
+    /// let storage = MemoryStorage::new();
+    /// let first = storage.set(b"key", b"old")?;
+    /// storage.set(b"key", b"new")?;
+    /// let copy = MemoryStorage::copy_of(&storage, MemoryConfig::default())?;
+    /// copy.delete(b"key")?;
+    /// assert_eq!(copy.get_at(b"key", first)?.as_deref(), Some(&b"old"[..]));
+    /// assert!(storage.contains(b"key")?);
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    pub fn copy_of(source: &impl Storage, config: MemoryConfig) -> Result<Self> {
+        let target = Box::new(MemoryBackend::new());
+        let copy = source.store().0.copied_to(target, options(config))?;
+        Ok(Self(StoreHandle(copy)))
+    }
+}
+
+fn options(config: MemoryConfig) -> StoreOptions {
+    StoreOptions {
+        durability: Durability::default(),
+        timestamps: config.timestamps,
+        max_snapshot_age: config.max_snapshot_age,
+        conflict_log_size: config.conflict_log_size,
+        recent_versions_size: config.recent_versions_size,
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `verify` | whether all that is stored keeps the invariants |
 //! | `checkpoint` | copies of the files at one timestamp, and databases that are made from them |
 //! | `backup` | incremental backups in a directory |
+//! | `copy`, `migrate` | a store's rows into another backend; new databases of other stores |
 //! | `store` | the inner that all handles share |
 //! | `iter`, `history`, `diff`, `status` | what callers hold in their hands |
 //!
@@ -40,6 +41,7 @@ mod checkpoint;
 mod clock;
 pub(crate) mod commit;
 mod compact;
+mod copy;
 mod diff;
 mod epochs;
 mod export;
@@ -54,11 +56,15 @@ mod lookup;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod merge;
+#[cfg(feature = "rocksdb-storage")]
+mod migrate;
 mod pins;
 mod prune;
 mod read;
 mod recent;
 mod recovery;
+#[cfg(feature = "rocksdb-storage")]
+mod repair;
 mod rollback;
 mod status;
 pub(crate) mod store;
@@ -91,4 +97,4 @@ pub use prune::PruneReport;
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;
 pub use status::{KeyspaceSize, Stats, Status};
-pub use verify::{RowsRead, Rule, VerifyReport, Violation};
+pub use verify::{RepairReport, RowsRead, Rule, VerifyReport, Violation};

@@ -64,14 +64,18 @@ impl RocksDBStorage {
     }
 
     fn over(backend: RocksDBBackend, config: &RocksDBConfig) -> Result<Self> {
-        let options = StoreOptions {
+        let store = Store::open(Box::new(backend), Self::options(config))?;
+        Ok(Self(StoreHandle(store)))
+    }
+
+    pub(super) fn options(config: &RocksDBConfig) -> StoreOptions {
+        StoreOptions {
             durability: config.durability,
             timestamps: config.timestamps,
             max_snapshot_age: config.max_snapshot_age,
             conflict_log_size: config.conflict_log_size,
             recent_versions_size: config.recent_versions_size,
-        };
-        Ok(Self(StoreHandle(Store::open(Box::new(backend), options)?)))
+        }
     }
 
     /// Opens a checkpoint to read. Every write is refused; no file of it is changed and none is added, so it stays

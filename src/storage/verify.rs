@@ -15,6 +15,7 @@
 //! | `report` | the rules, by name, and what is reported |
 //! | `rows` | a keyspace in order, across parts that cannot be read |
 //! | `keys`, `records`, `marks` | the rules of versions, of records, of `meta` |
+//! | `repair` | a copy without what cannot be read |
 //! | `sums` | whether versions and records tell the same, in 512 KiB |
 //!
 //! **Why this view is right.** A cursor keeps what it shows: files that a compaction replaces stay until it is
@@ -33,12 +34,14 @@
 mod keys;
 mod marks;
 mod records;
+pub(super) mod repair;
 mod report;
 mod rows;
 mod sums;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
+pub use repair::RepairReport;
 pub use report::{RowsRead, Rule, VerifyReport, Violation};
 
 use keys::{Bounds, Versions};

@@ -3,6 +3,8 @@
 use sapwood::{
     Applied, Backup, Change, CommitRecord, Export, Feed, Key, KeyspaceSize, Pin, Position,
     PruneReport, RollbackReport, Status, Timestamp, Value, VerifyReport, Version,
+    Backup, Change, Key, KeyspaceSize, Pin, PruneReport, RepairReport, RollbackReport, Status,
+    Timestamp, Value, VerifyReport, Version,
 };
 
 /// What a command found or did.
@@ -34,6 +36,8 @@ pub(crate) enum Answer {
     Verified(VerifyReport),
     /// A database was made of a copy.
     Restored { timestamp: Timestamp, epoch: u64 },
+    /// A database was made of what could be read.
+    Repaired(RepairReport),
     /// A backup was made.
     BackedUp(Backup),
     /// The backups that there are.

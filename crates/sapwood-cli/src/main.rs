@@ -6,6 +6,7 @@
 //! | `language` | the shell's lines: words, escapes, commands; pure |
 //! | `copies` | restoring, and backups |
 //! | `feeds` | what was committed: feeds, exports |
+//! | `copies`, `maintain` | restoring and backups; migrating and repairing |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -23,6 +24,7 @@ mod failure;
 mod feeds;
 mod import;
 mod language;
+mod maintain;
 mod progress;
 mod render;
 mod session;
@@ -84,6 +86,14 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         Action::Feed(action) => format.answer(&Ok(feeds::feed(action, cli.db)?))?,
         Action::Export(args) => format.answer(&Ok(feeds::export(&args, cli.db)?))?,
         Action::Apply(args) => format.answer(&Ok(feeds::apply(&args, cli.db)?))?,
+        Action::Migrate(action) => {
+            let answer = maintain::migrate(&action, cli.db)?;
+            format.answer(&Ok(answer))?;
+        }
+        Action::Repair(args) => {
+            let answer = maintain::repair(&args, cli.db)?;
+            format.answer(&Ok(answer))?;
+        }
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
         Action::Completions { shell } => {

@@ -10,6 +10,7 @@ mod filter;
 mod layout;
 mod online;
 mod open;
+pub(crate) mod plain;
 mod prune;
 
 use std::{fmt, path::Path};

@@ -99,6 +99,12 @@ impl Rows {
         known(self.cursor.next())
     }
 
+    /// The parts that could not be read: the keys that they lie between.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let gaps = self.gaps.iter();
+        gaps.map(|gap| (gap.after.as_slice(), gap.until.as_deref()))
+    }
+
     /// How many parts could not be read so far.
     pub(super) fn gaps(&self) -> usize {
         self.gaps.len()

@@ -3,12 +3,14 @@
 mod commands;
 mod copies;
 mod feeds;
+mod maintain;
 mod query;
 mod values;
 
 pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
+pub(crate) use maintain::{MigrateAction, NewOptions, RepairArgs};
 use std::path::PathBuf;
 pub(crate) use values::Place;
 
@@ -59,6 +61,13 @@ pub(crate) enum Action {
     /// Make the commits of an export, where they follow on what the database holds.
     #[command(after_help = APPLY_EXAMPLES)]
     Apply(ApplyArgs),
+    /// Make a database of another, or of a plain RocksDB: at --db, where nothing may be yet.
+    #[command(subcommand, after_help = MIGRATE_EXAMPLES)]
+    Migrate(MigrateAction),
+    /// Make a database of what can be read of a damaged one, and list what cannot.
+    ///
+    /// The damaged one is only read. A checkpoint or a backup, where there is one, is better.
+    Repair(RepairArgs),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
 
@@ -87,6 +96,8 @@ Examples:
   sapwood verify                           check all that is stored; exits with 1 if anything is wrong
   sapwood checkpoint copies/monday         a copy that can be read, and restored
   sapwood restore copies/monday --db new.db
+  sapwood compact --prefix src/            rewrite the files of some keys, or of all
+  sapwood repair new.db --db damaged.db    save what can be read
   echo 'status' | sapwood shell --db sapwood.db --json
 
 Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins
@@ -109,6 +120,12 @@ Examples:
   sapwood apply more.changes --db new.db --up-to 600
 It is applied to a database that is where the export begins: an empty one, a restored checkpoint, or what earlier
 exports have made. Anything else is refused and left as it is. One that was stopped is simply applied again.";
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  sapwood migrate rocksdb ~/node/state --db state.db
+  sapwood migrate rocksdb ~/node/state --column-family accounts --db state.db
+  sapwood migrate sapwood state.db --compression zstd --db small.db
+The new database comes to its place when it is whole; one that was stopped is simply run again.";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

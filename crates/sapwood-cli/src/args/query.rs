@@ -3,9 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
-use sapwood::{Batch, Timestamp};
+use sapwood::{Batch, Compression, Timestamp};
 
-use super::values::{Text, count, text, timestamp};
+use super::{
+    maintain::compression,
+    values::{Text, count, text, timestamp},
+};
 use crate::{
     failure::Result,
     language::command::{Command, History, Scan, key_range, pin_name},
@@ -129,8 +132,21 @@ pub(crate) enum Query {
     Verify,
     /// Move what is in memory to files.
     Flush,
-    /// Rewrite the files into their most compact form.
-    Compact,
+    /// Rewrite the files into their most compact form, all of them or those of some keys.
+    Compact {
+        /// The first key.
+        #[arg(value_parser = text())]
+        from: Option<Text>,
+        /// The key to stop before.
+        #[arg(value_parser = text())]
+        to: Option<Text>,
+        /// Only keys that begin with this.
+        #[arg(long, value_parser = text())]
+        prefix: Option<Text>,
+        /// Compress what is written in this way: none, snappy, lz4 or zstd [default: lz4].
+        #[arg(long, value_name = "HOW", value_parser = compression)]
+        compression: Option<Compression>,
+    },
     /// Count keys and versions; show sizes, pins and the prune floor.
     #[command(visible_alias = "status")]
     Stats,
@@ -196,7 +212,19 @@ impl Query {
             Self::Checkpoint { directory } => Command::Checkpoint { directory },
             Self::Verify => Command::Verify,
             Self::Flush => Command::Flush,
-            Self::Compact => Command::Compact,
+            Self::Compact {
+                from,
+                to,
+                prefix,
+                compression,
+            } => {
+                let prefix = prefix.map(|prefix| prefix.0);
+                let (from, to) = (from.map(|from| from.0), to.map(|to| to.0));
+                Command::Compact {
+                    range: key_range(from, to, prefix.as_deref()),
+                    compression,
+                }
+            }
             Self::Stats => Command::Stats,
         })
     }

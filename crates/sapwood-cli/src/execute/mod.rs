@@ -57,11 +57,7 @@ impl Session {
                 self.engine.flush()?;
                 Ok(Answer::Done)
             }
-            Command::Compact => {
-                let _spinner = progress::spinner("compacting");
-                self.engine.compact()?;
-                Ok(Answer::Done)
-            }
+            Command::Compact { range, compression } => self.compact(range, compression),
             Command::Status => {
                 let _spinner = progress::spinner("counting");
                 Ok(Answer::Status(self.engine.status()?))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sapwood::{PinOptions, Timestamp};
+use sapwood::{Compression, Compressions, KeyRange, OnlineOptions, PinOptions, Timestamp};
 
 use crate::{
     answer::Answer,
@@ -38,6 +38,24 @@ impl Session {
         })?;
         bar.finish_and_clear();
         Ok(Answer::Pruned(report))
+    }
+
+    pub(super) fn compact(
+        &self,
+        range: KeyRange,
+        compression: Option<Compression>,
+    ) -> Result<Answer> {
+        if let Some(compression) = compression {
+            let compressions = Compressions::all(compression);
+            let options = OnlineOptions::default().compression(compressions);
+            self.engine.set_options(&options)?;
+        }
+        let bar = progress::part("compacting");
+        self.engine.compact_range_with(range, |part, what| {
+            progress::set_part(&bar, part, what);
+        })?;
+        bar.finish_and_clear();
+        Ok(Answer::Done)
     }
 
     pub(super) fn verify(&self) -> Result<Answer> {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sapwood::{Batch, Isolation, KeyRange, Timestamp};
+use sapwood::{Batch, Compression, Isolation, KeyRange, Timestamp};
 
 use crate::failure::{Failure, Result};
 
@@ -46,8 +46,11 @@ pub(crate) enum Command {
     Verify,
     /// Moves what is in memory to files.
     Flush,
-    /// Rewrites the files.
-    Compact,
+    /// Rewrites the files of a range of keys; as it says, compressed in another way.
+    Compact {
+        range: KeyRange,
+        compression: Option<Compression>,
+    },
     /// What the database holds, counted.
     Status,
     /// The same with sizes and pins.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sapwood::{Batch, Isolation, Timestamp};
+use sapwood::{Batch, Isolation, KeyRange, Timestamp};
 
 use super::{
     arguments::{Arguments, Row},
@@ -189,7 +189,10 @@ fn command(name: &str, words: Arguments) -> Result<Command> {
                 "pins" => Command::Pins,
                 "verify" => Command::Verify,
                 "flush" => Command::Flush,
-                "compact" => Command::Compact,
+                "compact" => Command::Compact {
+                    range: KeyRange::all(),
+                    compression: None,
+                },
                 _ => Command::Status,
             }
         }

@@ -1,6 +1,7 @@
 //! Answers for programs: one JSON object each, with the field names of the shell's table.
 
 use sapwood::{Applied, Backup, CommitRecord, Export, Feed, Pin, Status, Timestamp, VerifyReport};
+use sapwood::{Backup, Pin, RepairReport, Status, Timestamp, VerifyReport};
 use serde_json::{Map, Value, json};
 
 use super::clock;
@@ -79,6 +80,7 @@ fn fields(answer: &Answer) -> Value {
             "timestamp": timestamp.get(),
             "epoch": epoch,
         }),
+        Answer::Repaired(report) => repaired(report),
         Answer::BackedUp(one) => backup(one),
         Answer::Backups(all) => json!({ "backups": backups(all) }),
         Answer::BackupsVerified(all) => json!({ "verified": ids(all) }),
@@ -227,6 +229,16 @@ fn verified(report: &VerifyReport) -> Value {
         }
         _ => json!({ "violations": violations }),
     }
+}
+
+fn repaired(report: &RepairReport) -> Value {
+    let mut object = verified(&report.left);
+    if let Value::Object(fields) = &mut object {
+        fields.insert("rows_dropped".to_owned(), report.rows_dropped.into());
+        fields.insert("parts_dropped".to_owned(), report.parts_dropped.into());
+        fields.insert("floor".to_owned(), report.floor.get().into());
+    }
+    object
 }
 
 fn pins(pins: &[Pin]) -> Value {

@@ -4,6 +4,7 @@ use comfy_table::{Cell, Table};
 use sapwood::{
     Applied, Backup, CommitRecord, Export, Feed, Pin, PruneReport, Status, Timestamp, VerifyReport,
 };
+use sapwood::{Backup, Pin, PruneReport, RepairReport, Status, Timestamp, VerifyReport};
 
 use super::{
     clock,
@@ -70,6 +71,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Restored { timestamp, .. } => {
             format!("the state up to {timestamp} was restored")
         }
+        Answer::Repaired(report) => repaired(report),
         Answer::BackedUp(one) => {
             format!(
                 "the state up to {} was backed up, as number {}",
@@ -246,6 +248,16 @@ fn verified(report: &VerifyReport) -> String {
         String::new()
     };
     format!("{shown}\n{found} violations{listed}; {read}")
+}
+
+fn repaired(report: &RepairReport) -> String {
+    let kept: u64 = report.kept.iter().map(|read| read.rows).sum();
+    format!(
+        "{kept} rows kept; {} rows and {} parts that cannot be read dropped, see the file DROPPED\n{}",
+        report.rows_dropped,
+        report.parts_dropped,
+        verified(&report.left)
+    )
 }
 
 fn status(status: &Status) -> Table {

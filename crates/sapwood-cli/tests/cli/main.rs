@@ -15,6 +15,7 @@ mod feeds;
 mod import_changes;
 mod import_ethereum;
 mod import_git;
+mod maintain;
 mod one_shot;
 mod output;
 mod repository;

@@ -1,0 +1,117 @@
+//! [`RocksDBStorage::repair`]: a new database on disk of what can be read of another
+//! ([`verify::repair`](super::verify::repair) says what that is).
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use super::{
+    RepairReport, Storage,
+    checkpoint::{
+        check_outside,
+        place::{self, Steps},
+    },
+    migrate::build_with,
+    rocksdb::RocksDBStorage,
+    store::Store,
+    verify::repair::{DROPPED, Salvage},
+};
+use crate::{
+    config::RocksDBConfig,
+    error::{Error, Result},
+};
+
+/// What the list of what was dropped begins with.
+const TITLE: &str = "sapwood repair 1";
+
+impl RocksDBStorage {
+    /// Makes a database of all rows of a damaged store that can be read, at the configuration's path, where nothing
+    /// may be yet. Only what [`verify`](crate::Engine::verify) names `unreadable`, `row` or `key` is left out, and
+    /// listed in the file `DROPPED` in the new directory: a line for each row, with its key and value in hex, and for
+    /// each part that cannot be read, with the keys that it lies between (`-` for none). The source is only read (but
+    /// that recent commits are merged first), so nothing is lost by trying. A checkpoint or a backup, where there is one,
+    /// is better: it has everything.
+    ///
+    /// **What the rest means then.** Reads of a version that was dropped above the floor fail, as before, but for the
+    /// newest ones: a key whose row of `current` was dropped reads as absent. Where records of commits were
+    /// dropped, the floor is raised to the last of them. The report has what `verify` finds in the new database.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) where the store's own state, or the record of a commit that is not merged
+    /// yet, cannot be read: then only a checkpoint or a backup helps; otherwise as
+    /// [`RocksDBStorage::migrate`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, RocksDBConfig, RocksDBStorage, Storage};
+    ///
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    /// let damaged = RocksDBStorage::new(RocksDBConfig::at(path("damaged")))?;
+    /// damaged.set(b"key", b"value")?;
+    /// let report = RocksDBStorage::repair(&damaged, RocksDBConfig::at(path("repaired")), |_, _| {})?;
+    /// assert_eq!((report.rows_dropped, report.parts_dropped), (0, 0));
+    /// assert!(report.left.is_clean());
+    /// let repaired = Engine::open(path("repaired"))?;
+    /// # let _ = repaired;
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "as RocksDBStorage::new")]
+    pub fn repair(
+        source: &impl Storage,
+        config: RocksDBConfig,
+        mut progress: impl FnMut(f64, &str),
+    ) -> Result<RepairReport> {
+        repair_in_steps(&source.store().0, &config, &mut |_| Ok(()), &mut progress)
+    }
+}
+
+fn repair_in_steps(
+    source: &Store,
+    config: &RocksDBConfig,
+    step: Steps<'_>,
+    progress: &mut dyn FnMut(f64, &str),
+) -> Result<RepairReport> {
+    let from = source.backend.path().map(Path::to_path_buf);
+    if let Some(from) = &from {
+        check_outside(from, Path::new(&config.path))?;
+    }
+    let from = from.map_or_else(|| "memory".to_owned(), |from| from.display().to_string());
+    build_with(
+        config,
+        step,
+        |backend| source.salvage(backend, progress),
+        |copy, salvage, partial| {
+            check(copy, &salvage)?;
+            let left = copy.verify(&mut |_, _| {})?;
+            let rows = salvage.rows_dropped;
+            let parts = salvage.parts_dropped;
+            let list = format!(
+                "{TITLE}\nfrom {from}\n{}end {rows} rows, {parts} parts\n",
+                salvage.list
+            );
+            place::write(&partial.join(DROPPED), &list)?;
+            Ok(RepairReport {
+                kept: salvage.kept,
+                rows_dropped: rows,
+                parts_dropped: parts,
+                floor: salvage.floor,
+                left,
+            })
+        },
+    )
+}
+
+/// Time does not go back in the copy, and it is of the same epoch.
+fn check(copy: &Store, salvage: &Salvage) -> Result<()> {
+    let found = (copy.clock.visible(), copy.floor(), copy.clock.epoch());
+    let wanted = (salvage.visible, salvage.floor, salvage.epoch);
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::corrupt(
+        "the copy",
+        format!("it stands at {found:?} (visible, floor, epoch), and should at {wanted:?}"),
+    ))
+}

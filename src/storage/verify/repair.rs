@@ -1,0 +1,277 @@
+//! Repairing: a new store with every row that can be read, and a list of what cannot.
+//!
+//! It drops what `verify` names `unreadable` (blocks that cannot be read), `row` and `key` (rows that do not decode),
+//! and nothing else: these are walked by the same [`Rows`] and decoded by the same functions. The damaged store is
+//! only read; the copy is made beside its place and moved there in one step, and what was dropped lies in it as a text,
+//! [`DROPPED`]: each row with its bytes, each part that cannot be read by the keys that it lies between.
+//!
+//! **What the rest means then.** A version that is gone from above the floor is noticed by later versions of its
+//! key, so reads of it fail. A row of `current` or `deleted` is not: its key reads as absent. Nor is the record
+//! of a commit: differences would miss it, and rollbacks. So where records above the floor are lost, the floor of the copy
+//! is raised to the last of them; where they are not merged yet, or the store's own state is lost, nothing is repaired. The
+//! copy is verified, and what it lacks is reported.
+
+use std::fmt::Write as _;
+
+use super::{
+    report::{Findings, RowsRead, VerifyReport},
+    rows::Rows,
+};
+use crate::{
+    backend::{Backend, Keyspace, Progress},
+    codec::{
+        CurrentRow, DecodeError, HistoryRow, commit, deleted,
+        key::{self, split_version},
+        meta,
+    },
+    error::{Error, Result},
+    storage::{copy::RowWriter, lookup, store::Store},
+    timestamp::Timestamp,
+};
+
+/// The name of the list of what was dropped, in the new database.
+#[cfg(feature = "rocksdb-storage")]
+pub(in crate::storage) const DROPPED: &str = "DROPPED";
+
+/// What [`RocksDBStorage::repair`](crate::RocksDBStorage::repair) did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Rows that were kept, by keyspace.
+    pub kept: Vec<RowsRead>,
+    /// Rows that do not decode, and were dropped.
+    pub rows_dropped: u64,
+    /// Parts of keyspaces that cannot be read, and were dropped.
+    pub parts_dropped: u64,
+    /// The floor of the copy. Higher than the source's where records of commits are lost.
+    pub floor: Timestamp,
+    /// What `verify` finds in the copy: what is missing because it was dropped, and what was wrong before and could be
+    /// read.
+    pub left: VerifyReport,
+}
+
+/// What was copied of a damaged store.
+#[derive(Debug)]
+pub(in crate::storage) struct Salvage {
+    pub(in crate::storage) kept: Vec<RowsRead>,
+    pub(in crate::storage) rows_dropped: u64,
+    pub(in crate::storage) parts_dropped: u64,
+    /// The lines of what was dropped.
+    pub(in crate::storage) list: String,
+    pub(in crate::storage) visible: Timestamp,
+    pub(in crate::storage) floor: Timestamp,
+    pub(in crate::storage) epoch: u64,
+    /// The newest record above the floor that may be lost.
+    lost: Option<Timestamp>,
+}
+
+impl Store {
+    /// Copies every row that can be read into an empty backend.
+    pub(in crate::storage) fn salvage(
+        &self,
+        target: &dyn Backend,
+        progress: Progress<'_>,
+    ) -> Result<Salvage> {
+        let mut findings = Findings::default();
+        progress(0.0, "merging");
+        let view = self.view(&mut findings)?;
+        let mut salvage = Salvage {
+            kept: Vec::new(),
+            rows_dropped: 0,
+            parts_dropped: 0,
+            list: String::new(),
+            visible: view.memory.visible,
+            floor: view.memory.floor,
+            epoch: view.memory.epoch,
+            lost: None,
+        };
+        let mut rows = RowWriter::new(target);
+        let all = [
+            view.current,
+            view.history,
+            view.deleted,
+            view.commits,
+            view.meta,
+        ];
+        let whole = view.size_bytes.max(1);
+        let mut done = 0;
+        for mut source in all {
+            let name = source.keyspace().name();
+            #[expect(clippy::cast_precision_loss, reason = "a part of the way, for people")]
+            let mut tick = |passed: u64| -> Result<()> {
+                self.check_open()?;
+                progress(((done + passed) as f64 / whole as f64).min(1.0), name);
+                Ok(())
+            };
+            salvage.keyspace(&mut source, &mut rows, &mut tick)?;
+            done += source.passed_bytes;
+        }
+        salvage.raise_floor(view.is_merged, &mut rows)?;
+        rows.finish()?;
+        Ok(salvage)
+    }
+}
+
+impl Salvage {
+    fn keyspace(
+        &mut self,
+        source: &mut Rows,
+        target: &mut RowWriter<'_>,
+        tick: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let keyspace = source.keyspace();
+        let mut findings = Findings::default();
+        let mut kept = 0;
+        source.first(&mut findings)?;
+        while let Some((row_key, value)) = source.row() {
+            match decode(keyspace, row_key, value) {
+                Ok(()) => {
+                    kept += 1;
+                    if target.put(keyspace, row_key, value)? {
+                        tick(source.passed_bytes)?;
+                    }
+                }
+                Err(why) => self.drop_row(keyspace, row_key, value, &why)?,
+            }
+            source.step(&mut findings)?;
+        }
+        let why: Vec<_> = findings
+            .kept
+            .iter()
+            .map(|found| found.message.as_str())
+            .collect();
+        for (after, until) in source.unreadable() {
+            self.drop_part(keyspace, after, until, &why.join("; "))?;
+        }
+        self.kept.push(RowsRead {
+            keyspace: keyspace.name(),
+            rows: kept,
+        });
+        Ok(())
+    }
+
+    fn drop_row(
+        &mut self,
+        keyspace: Keyspace,
+        row_key: &[u8],
+        value: &[u8],
+        why: &DecodeError,
+    ) -> Result<()> {
+        check_can_go(keyspace, &lookup::place(keyspace, row_key))?;
+        self.rows_dropped += 1;
+        let (row_key_hex, value) = (hex(row_key), hex(value));
+        self.say(format_args!(
+            "row {} {row_key_hex} {value} {why}",
+            keyspace.name()
+        ));
+        if keyspace == Keyspace::Commits {
+            // Without its timestamp it may be any.
+            let at = commit::decode_key(row_key).map_or(self.visible, |(at, _)| at);
+            self.lose(at);
+        }
+        Ok(())
+    }
+
+    fn drop_part(
+        &mut self,
+        keyspace: Keyspace,
+        after: &[u8],
+        until: Option<&[u8]>,
+        why: &str,
+    ) -> Result<()> {
+        check_can_go(keyspace, why)?;
+        self.parts_dropped += 1;
+        let until_hex = until.map_or_else(|| "-".to_owned(), hex);
+        self.say(format_args!(
+            "part {} {} {until_hex} {why}",
+            keyspace.name(),
+            hex(after)
+        ));
+        if keyspace == Keyspace::Commits {
+            let until = until.and_then(|until| commit::decode_key(until).ok());
+            self.lose(until.map_or(self.visible, |(at, _)| at));
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, at: Timestamp) {
+        if at > self.floor {
+            self.lost = self.lost.max(Some(at.min(self.visible)));
+        }
+    }
+
+    /// Below a lost record neither differences nor rollbacks would be right.
+    fn raise_floor(&mut self, is_merged: bool, target: &mut RowWriter<'_>) -> Result<()> {
+        let Some(lost) = self.lost else {
+            return Ok(());
+        };
+        if !is_merged {
+            return Err(Error::corrupt(
+                format!("the record of a commit up to {lost}"),
+                "recent commits cannot be merged without it, so it cannot be dropped; restore the store from a \
+                 checkpoint or a backup",
+            ));
+        }
+        let floor = self.floor;
+        self.say(format_args!(
+            "floor {floor} {lost} records of commits up to it are lost"
+        ));
+        self.floor = lost;
+        target.put(Keyspace::Meta, meta::FLOOR, &meta::encode_timestamp(lost))?;
+        Ok(())
+    }
+
+    fn say(&mut self, line: std::fmt::Arguments<'_>) {
+        // A text in memory takes everything.
+        let _ = writeln!(self.list, "{line}");
+    }
+}
+
+/// The store's own state is no row among others.
+fn check_can_go(keyspace: Keyspace, at: &str) -> Result<()> {
+    match keyspace {
+        Keyspace::Meta => Err(Error::corrupt(
+            at,
+            "it is of the store's own state, without which nothing can be repaired; restore the store from a \
+             checkpoint or a backup",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a row can be read, by the functions that everybody reads it with.
+fn decode(keyspace: Keyspace, row_key: &[u8], value: &[u8]) -> Result<(), DecodeError> {
+    match keyspace {
+        Keyspace::Current => {
+            key::decode(row_key)?;
+            CurrentRow::peek(value)?;
+        }
+        Keyspace::History => {
+            let (encoded, start) = split_version(row_key)?;
+            key::decode(encoded)?;
+            HistoryRow::peek(start, value)?;
+        }
+        Keyspace::Deleted => {
+            key::decode(row_key)?;
+            deleted::decode(value)?;
+        }
+        Keyspace::Commits => {
+            let (_, part) = commit::decode_key(row_key)?;
+            commit::decode_part(part, value)?;
+        }
+        // Opening has read it.
+        Keyspace::Meta => {}
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "-".to_owned();
+    }
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,285 @@
+//! New databases of other stores, and of a plain RocksDB.
+
+use std::{fs, path::Path, time::Duration};
+
+use sapwood::{
+    Batch, CommitOptions, Engine, MemoryConfig, MemoryStorage, PinOptions, ReadView, RocksDBConfig,
+    RocksDBStorage, Storage, Timestamp,
+};
+
+use crate::support::{World, contents, fill, refused, states};
+
+fn at(number: u64) -> Timestamp {
+    Timestamp::new(number)
+}
+
+/// A life with all that a copy must have: deletes, a floor, pins below and above it, two epochs, a gap, and commits
+/// that are not merged yet.
+fn live(engine: &Engine) {
+    fill(engine, 10);
+    engine
+        .pin("early", at(3), PinOptions::default())
+        .expect("a pin");
+    let ttl = PinOptions::default().ttl(Duration::from_secs(1_000_000));
+    engine.pin("late", at(8), ttl).expect("a pin");
+    engine.prune_before(at(6)).expect("pruned");
+    fill(engine, 5);
+    engine.rollback_to(at(12)).expect("rolled back");
+    fill(engine, 3);
+    let mut batch = Batch::new();
+    batch
+        .set(b"", b"")
+        .set(b"zero\0byte", b"\0\xFF")
+        .delete("absent");
+    let options = CommitOptions::default().at(at(100));
+    engine.commit(batch, options).expect("a commit");
+    engine.set("last", "one").expect("a commit");
+}
+
+/// All that can be seen of an engine: states, versions, differences, pins, positions.
+fn seen(engine: &Engine) -> String {
+    let mut seen = format!(
+        "{} {} {}\n",
+        engine.visible(),
+        engine.floor(),
+        engine.epoch()
+    );
+    for (name, pinned) in engine
+        .pins()
+        .expect("pins")
+        .iter()
+        .map(|pin| (&pin.name, pin))
+    {
+        seen += &format!("{name} {} {}\n", pinned.timestamp, pinned.expires.is_some());
+    }
+    for (timestamp, rows) in states(engine) {
+        seen += &format!("{timestamp} {rows:?}\n");
+    }
+    for key in ["key/0001", "key/0007", "last", "absent", ""] {
+        let versions = engine.history(key, ..).expect("history");
+        seen += &format!("{:?}\n", versions.collect::<Result<Vec<_>, _>>());
+    }
+    let diff = engine.diff(engine.floor(), engine.visible()).expect("diff");
+    seen += &format!("{:?}\n", diff.collect::<Result<Vec<_>, _>>());
+    for (timestamp, epoch) in [(12, 0), (13, 0), (13, 1)] {
+        seen += &format!("{}\n", engine.check_position(at(timestamp), epoch).is_ok());
+    }
+    seen
+}
+
+#[test]
+fn a_store_goes_from_memory_to_disk_and_back_with_all_that_it_has() {
+    let world = World::new();
+    let memory = MemoryStorage::new();
+    live(&Engine::new(&memory));
+    let wanted = seen(&Engine::new(&memory));
+    let mut told = Vec::new();
+    let disk = RocksDBStorage::migrate(&memory, world.config("disk"), |part, what| {
+        told.push((part, what.to_owned()));
+    })
+    .expect("migrated");
+    assert_eq!(seen(&Engine::new(&disk)), wanted);
+    assert!(disk.verify().expect("verified").is_clean());
+    assert!(told.iter().all(|(part, _)| (0.0..=1.0).contains(part)));
+    // And with another compression to another place, and to memory, from a database that has just been opened.
+    Engine::new(&disk).close().expect("closed");
+    drop(disk);
+    let disk = RocksDBStorage::new(world.config("disk")).expect("opened");
+    let mut config = world.config("deep/other");
+    config.compression = sapwood::Compressions::all(sapwood::Compression::Zstd);
+    let other = RocksDBStorage::migrate(&disk, config, |_, _| {}).expect("migrated");
+    let back = MemoryStorage::copy_of(&other, MemoryConfig::default()).expect("copied");
+    for copy in [Engine::new(&other), Engine::new(&back)] {
+        assert_eq!(seen(&copy), wanted);
+        assert!(copy.verify().expect("verified").is_clean());
+        // It goes on by itself.
+        let next = copy.set("last", "two").expect("a commit");
+        assert_eq!(next, at(102));
+        copy.unpin("early").expect("unpinned");
+        copy.prune_before(at(100)).expect("pruned");
+        copy.rollback_to(at(101)).expect("rolled back");
+        assert_eq!(copy.epoch(), 2);
+        assert!(copy.verify().expect("verified").is_clean());
+    }
+    assert_eq!(seen(&Engine::new(&disk)), wanted);
+    assert_eq!(seen(&Engine::new(&memory)), wanted);
+}
+
+#[test]
+fn a_copy_is_of_one_moment_while_others_commit_and_prune() {
+    let world = World::new();
+    let engine = world.open("db");
+    fill(&engine, 20);
+    let source = engine.clone();
+    let storage = MemoryStorage::new();
+    let busy = Engine::new(&storage);
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let mut round = 0u64;
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                round += 1;
+                let mut batch = Batch::new();
+                batch
+                    .set("a", round.to_string())
+                    .set("b", round.to_string());
+                busy.commit(batch, CommitOptions::default())
+                    .expect("a commit");
+                if round % 50 == 0 {
+                    busy.prune_before(at(busy.visible().get() - 20))
+                        .expect("pruned");
+                }
+            }
+        });
+        for round in 0..5 {
+            let copy =
+                RocksDBStorage::migrate(&storage, world.config(&format!("{round}")), |_, _| {});
+            let copy = Engine::new(&copy.expect("migrated"));
+            for timestamp in copy.floor().get()..=copy.visible().get() {
+                let state = copy.at(at(timestamp)).expect("a snapshot");
+                assert_eq!(state.get("a").expect("a"), state.get("b").expect("b"));
+            }
+            let report = copy.verify().expect("verified");
+            assert!(report.is_clean(), "{:?}", report.violations);
+        }
+        drop(stop);
+    });
+    drop(source);
+}
+
+#[test]
+fn a_checkpoint_can_be_migrated_and_stays_one() {
+    let world = World::new();
+    let engine = world.open("db");
+    live(&engine);
+    let wanted = seen(&engine);
+    engine
+        .create_checkpoint(world.path("copy"))
+        .expect("a checkpoint");
+    let files = contents(&world.path("copy"));
+    let copy = RocksDBStorage::open_read_only(world.config("copy")).expect("opened");
+    let new = RocksDBStorage::migrate(&copy, world.config("new"), |_, _| {}).expect("migrated");
+    assert_eq!(seen(&Engine::new(&new)), wanted);
+    drop(copy);
+    assert_eq!(contents(&world.path("copy")), files);
+}
+
+#[test]
+fn a_place_that_is_taken_and_a_closed_source_are_refused() {
+    let world = World::new();
+    let memory = MemoryStorage::new();
+    fs::create_dir(world.path("taken")).expect("a directory");
+    let migrate = |name: &str| {
+        refused(RocksDBStorage::migrate(
+            &memory,
+            world.config(name),
+            |_, _| {},
+        ))
+    };
+    assert_eq!(migrate("taken").0, "invalid");
+    Engine::new(&memory).close().expect("closed");
+    assert_eq!(migrate("new").0, "closed");
+    assert!(!world.path("new").exists());
+    let copied = MemoryStorage::copy_of(&memory, MemoryConfig::default());
+    assert_eq!(refused(copied).0, "closed");
+}
+
+/// The fixture: `key0` to `key99` in a table, one more in the log.
+fn plain(world: &World) -> std::path::PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plain_rocksdb/db");
+    let path = world.path("plain");
+    fs::create_dir(&path).expect("create");
+    for (name, bytes) in contents(&source) {
+        fs::write(path.join(name), bytes).expect("write");
+    }
+    path
+}
+
+fn migrate_plain(world: &World, family: &str, config: RocksDBConfig) -> sapwood::Result<Engine> {
+    let storage = RocksDBStorage::migrate_rocksdb(world.path("plain"), family, config, |_, _| {})?;
+    Ok(Engine::new(&storage))
+}
+
+#[test]
+fn every_key_of_a_plain_rocksdb_becomes_version_1() {
+    let world = World::new();
+    let files = contents(&plain(&world));
+    let engine = migrate_plain(&world, "default", world.config("new")).expect("migrated");
+    assert_eq!((engine.visible(), engine.floor()), (at(1), at(1)));
+    let rows = engine
+        .range(..)
+        .collect::<sapwood::Result<Vec<_>>>()
+        .expect("rows");
+    assert_eq!(rows.len(), 101);
+    assert!(engine.contains("in the log").expect("get"));
+    for number in 0..100 {
+        assert!(engine.contains(format!("key{number}")).expect("get"));
+    }
+    let before = engine.get("key7").expect("get").expect("a value");
+    assert_eq!(contents(&world.path("plain")), files, "it is only read");
+    assert!(engine.verify().expect("verified").is_clean());
+
+    assert_eq!(engine.set("key7", "new").expect("set"), at(2));
+    engine.delete("key8").expect("deleted");
+    let past = engine.at(at(1)).expect("a snapshot");
+    assert_eq!(past.get("key7").expect("get"), Some(before));
+    assert_eq!(refused(engine.at(at(0))).0, "pruned");
+    let versions = engine.history("key7", ..).expect("history").count();
+    assert_eq!(versions, 2);
+    assert_eq!(engine.diff(at(1), at(3)).expect("diff").count(), 2);
+    drop(past);
+    engine.rollback_to(at(1)).expect("rolled back");
+    let again = engine
+        .range(..)
+        .collect::<sapwood::Result<Vec<_>>>()
+        .expect("rows");
+    assert_eq!(again, rows);
+    assert!(engine.verify().expect("verified").is_clean());
+    engine.close().expect("closed");
+    drop(engine);
+    assert_eq!(world.open("new").visible(), at(1));
+}
+
+#[test]
+fn what_is_no_plain_rocksdb_is_refused_and_leaves_nothing() {
+    let world = World::new();
+    let plain = plain(&world);
+    let (kind, message) = refused(migrate_plain(&world, "other", world.config("new")));
+    assert_eq!(kind, "not_found");
+    assert!(message.contains("it has default"), "{message}");
+    let inside = world.config("plain/inside");
+    assert_eq!(
+        refused(migrate_plain(&world, "default", inside)).0,
+        "invalid"
+    );
+    let taken = world.config("plain");
+    assert_eq!(
+        refused(migrate_plain(&world, "default", taken)).0,
+        "invalid"
+    );
+    world.open("ours").close().expect("closed");
+    let of = |name: &str| {
+        let config = world.config("new");
+        let path = world.path(name);
+        refused(RocksDBStorage::migrate_rocksdb(
+            path,
+            "default",
+            config,
+            |_, _| {},
+        ))
+    };
+    let (kind, message) = of("ours");
+    assert_eq!(kind, "invalid");
+    assert!(message.contains("Sapwood's"), "{message}");
+    assert_eq!(of("nowhere").0, "not_found");
+    // A table that is damaged.
+    let table = contents(&plain)
+        .into_iter()
+        .find(|(name, _)| name.contains("sst"));
+    let (name, mut bytes) = table.expect("a table");
+    bytes.iter_mut().take(100).for_each(|byte| *byte ^= 0x55);
+    fs::write(plain.join(name), bytes).expect("damaged");
+    assert_eq!(of("plain").0, "corrupt");
+    let left: Vec<_> = fs::read_dir(world.path("")).expect("read").collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
