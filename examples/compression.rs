@@ -1,13 +1,14 @@
 //! What each compression costs and saves, on real histories: sizes by keyspace, and times beside those of LZ4.
 //!
 //! ```text
-//! cargo run --release --example compression -- ../shared/data/git-histories
+//! cargo run --release --example compression -- ../shared/data/git-histories 7
 //! ```
 //!
 //! The histories are those of `sapwood import changes`: a key is a path, a value an object id in hex. Each round
 //! makes a database of all of them anew for every choice, in turn, and measures importing, compacting, scanning the newest
-//! state, and reading keys at random past timestamps from files that the block cache does not hold all of. Printed are
-//! medians of 5 rounds.
+//! state, and reading keys at random past timestamps from files that the block cache does not hold all of. Times are
+//! those of the processor, on all threads (of the clock, where there is no `/proc`), since other work on the machine
+//! does not change them much. Printed are medians of so many rounds, one where no number is given.
 
 #![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
@@ -17,6 +18,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -27,7 +29,9 @@ use sapwood::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const ROUNDS: usize = 5;
+/// How often all histories are imported, under other keys each time.
+const COPIES: u8 = 4;
+const SCANS: usize = 40;
 const PAST_READS: u64 = 50_000;
 const KEYSPACES: [&str; 3] = ["current", "history", "commits"];
 
@@ -39,10 +43,16 @@ struct Figures {
 }
 
 fn main() -> Result<()> {
-    let directory = env::args_os()
-        .nth(1)
-        .ok_or("name the directory of the histories")?;
-    let histories = histories(Path::new(&directory))?;
+    let mut arguments = env::args().skip(1);
+    let directory = arguments.next().unwrap_or_else(|| {
+        let data = env::var("SAPWOOD_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
+        format!("{data}/git-histories")
+    });
+    let count: usize = arguments.next().map_or(Ok(1), |count| count.parse())?;
+    let Ok(histories) = histories(Path::new(&directory)) else {
+        println!("there are no histories at {directory}; name their directory");
+        return Ok(());
+    };
     let mut mixed = Compressions::default();
     mixed.history = Compression::Zstd;
     let choices = Compression::ALL
@@ -51,7 +61,7 @@ fn main() -> Result<()> {
         .chain([("zstd for history", mixed)])
         .collect::<Vec<_>>();
     let mut rounds = vec![Vec::new(); choices.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..count.max(1) {
         for ((_, compression), figures) in choices.iter().zip(&mut rounds) {
             figures.push(measure(&histories, *compression)?);
         }
@@ -96,20 +106,25 @@ fn measure(histories: &[PathBuf], compression: Compressions) -> Result<Figures> 
         ..RocksDBConfig::at(directory.path().to_string_lossy())
     };
     let engine = Engine::open_with(config)?;
-    let start = Instant::now();
+    let start = used();
     let mut keys = Vec::new();
-    for path in histories {
-        import(&engine, path, &mut keys)?;
+    for copy in 0..COPIES {
+        for path in histories {
+            import(&engine, copy, path, &mut keys)?;
+        }
     }
     engine.flush()?;
-    let import = start.elapsed();
-    let start = Instant::now();
+    let import = used() - start;
+    let start = used();
     engine.compact()?;
-    let compact = start.elapsed();
-    let start = Instant::now();
-    let rows = engine.range(..).filter(|row| row.is_ok()).count();
-    let scan = start.elapsed();
-    let (start, mut state, mut found) = (Instant::now(), 1u64, 0);
+    let compact = used() - start;
+    let start = used();
+    let mut rows = 0;
+    for _ in 0..SCANS {
+        rows = engine.range(..).filter(|row| row.is_ok()).count();
+    }
+    let scan = used() - start;
+    let (start, mut state, mut found) = (used(), 1u64, 0);
     for _ in 0..PAST_READS {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -119,7 +134,7 @@ fn measure(histories: &[PathBuf], compression: Compressions) -> Result<Figures> 
         let key = &keys[random % keys.len()];
         found += usize::from(engine.at(at)?.get(key)?.is_some());
     }
-    let past = start.elapsed();
+    let past = used() - start;
     assert!(rows > 0 && found > 0, "nothing was read");
     let mut figures = Figures {
         times: [import, compact, scan, past],
@@ -136,7 +151,7 @@ fn measure(histories: &[PathBuf], compression: Compressions) -> Result<Figures> 
 }
 
 /// One commit for each of a history's, behind those of the histories before.
-fn import(engine: &Engine, path: &Path, keys: &mut Vec<Vec<u8>>) -> Result<()> {
+fn import(engine: &Engine, copy: u8, path: &Path, keys: &mut Vec<Vec<u8>>) -> Result<()> {
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -152,7 +167,7 @@ fn import(engine: &Engine, path: &Path, keys: &mut Vec<Vec<u8>>) -> Result<()> {
             continue;
         }
         let fields: Vec<_> = line.split(|byte| *byte == b'\t').collect();
-        let key = |path: &[u8]| [name.as_bytes(), b"/", path].concat();
+        let key = |path: &[u8]| [&[b'0' + copy], name.as_bytes(), b"/", path].concat();
         match fields[..] {
             [b"P", path, id] => {
                 batch.set(key(path), id);
@@ -166,6 +181,21 @@ fn import(engine: &Engine, path: &Path, keys: &mut Vec<Vec<u8>>) -> Result<()> {
     }
     engine.commit(batch, CommitOptions::default())?;
     Ok(())
+}
+
+/// The time that the process has used so far.
+fn used() -> Duration {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    let ticks = || -> Option<u64> {
+        let text = fs::read_to_string("/proc/self/stat").ok()?;
+        // Behind the name: the state, ten more fields, then user and system time in hundredths of a second.
+        let fields = text.rsplit_once(") ")?.1.split(' ').skip(11).take(2);
+        fields.map(|field| field.parse::<u64>().ok()).sum()
+    };
+    match ticks() {
+        Some(ticks) => Duration::from_millis(10 * ticks),
+        None => BEGUN.get_or_init(Instant::now).elapsed(),
+    }
 }
 
 fn median(rounds: &[Figures]) -> Figures {

@@ -161,7 +161,8 @@ impl<'b> RowWriter<'b> {
         self.target.sync()
     }
 
-    fn write(&mut self) -> Result<()> {
+    /// Writes what is left.
+    pub(super) fn write(&mut self) -> Result<()> {
         // Whoever copies sees to it that half a copy is never taken for one.
         let batch = std::mem::take(&mut self.batch);
         self.target.write(batch, Durability::Buffered)

@@ -34,7 +34,7 @@ impl RocksDBStorage {
     /// is better: it has everything.
     ///
     /// **What the rest means then.** Reads of a version that was dropped above the floor fail, as before, but for the
-    /// newest ones: a key whose row of `current` was dropped reads as absent. Where records of commits were
+    /// newest ones: a key whose row of `current` was dropped reads as absent from then on, as if deleted; its past stays. Where records of commits were
     /// dropped, the floor is raised to the last of them. The report has what `verify` finds in the new database.
     ///
     /// # Errors
@@ -96,6 +96,7 @@ fn repair_in_steps(
                 kept: salvage.kept,
                 rows_dropped: rows,
                 parts_dropped: parts,
+                deletes_added: salvage.deletes_added,
                 floor: salvage.floor,
                 left,
             })

@@ -131,7 +131,7 @@ fn a_copy_is_of_one_moment_while_others_commit_and_prune() {
                 }
             }
         });
-        for round in 0..5 {
+        for round in 0..3 {
             let copy =
                 RocksDBStorage::migrate(&storage, world.config(&format!("{round}")), |_, _| {});
             let copy = Engine::new(&copy.expect("migrated"));

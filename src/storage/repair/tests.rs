@@ -131,9 +131,14 @@ fn a_row_that_does_not_decode_is_dropped_alone_and_listed() {
     let version = key::encode_version(b"a", at(4));
     let c = key::encode(b"c");
     let cases: [(Keyspace, &[u8], &[Rule]); 3] = [
-        (Keyspace::Current, &a, &[Rule::Deleted, Rule::Lost]),
-        (Keyspace::History, &version, &[Rule::Hole, Rule::Lost]),
-        (Keyspace::Deleted, &c, &[Rule::Deleted]),
+        (Keyspace::Current, &a, &[Rule::Unlisted, Rule::Lost]),
+        (
+            Keyspace::History,
+            &version,
+            &[Rule::Hole, Rule::Unlisted, Rule::Lost],
+        ),
+        // What it was follows from the versions.
+        (Keyspace::Deleted, &c, &[]),
     ];
     for (keyspace, row_key, left) in cases {
         let memory = source(0);
@@ -151,6 +156,8 @@ fn a_row_that_does_not_decode_is_dropped_alone_and_listed() {
         );
         assert_eq!(rules(&report), left, "{keyspace:?}: {:#?}", report.left);
         assert_eq!(report.floor, at(2));
+        let added = u64::from(keyspace != Keyspace::History);
+        assert_eq!(report.deletes_added, added, "{keyspace:?}");
         let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
         let line = format!("row {} {} eeee ", keyspace.name(), hex(row_key));
         let list = repaired.list();
@@ -170,8 +177,14 @@ fn a_row_that_does_not_decode_is_dropped_alone_and_listed() {
                 assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
                 assert_eq!(copy.get("a").unwrap().as_deref(), Some(&[6][..]));
             }
-            Keyspace::Current => assert_eq!(copy.get("a").unwrap(), None),
-            _ => assert_eq!(copy.get("c").unwrap(), None),
+            Keyspace::Current => {
+                assert_eq!(copy.get("a").unwrap(), None);
+                assert_eq!(past.get("a").unwrap().as_deref(), Some(&[4][..]));
+            }
+            _ => {
+                assert_eq!(copy.get("c").unwrap(), None);
+                assert_eq!(past.get("c").unwrap().as_deref(), Some(&b"x"[..]));
+            }
         }
         // The source has what it had.
         let found = memory.verify().unwrap();

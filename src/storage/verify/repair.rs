@@ -6,8 +6,9 @@
 //! [`DROPPED`]: each row with its bytes, each part that cannot be read by the keys that it lies between.
 //!
 //! **What the rest means then.** A version that is gone from above the floor is noticed by later versions of its
-//! key, so reads of it fail. A row of `current` or `deleted` is not: its key reads as absent. Nor is the record
-//! of a commit: differences would miss it, and rollbacks. So where records above the floor are lost, the floor of the copy
+//! key, so reads of it fail. A row of `current` is not: its key reads as absent from when its version began. So that the
+//! key's past can be read still, `deleted` is given the end of the newest version that is left of it, as it is where the
+//! row of `deleted` itself was lost: then that is what it was. Nor is noticed the record of a commit: differences would miss it, and rollbacks. So where records above the floor are lost, the floor of the copy
 //! is raised to the last of them; where they are not merged yet, or the store's own state is lost, nothing is repaired. The
 //! copy is verified, and what it lacks is reported.
 
@@ -18,7 +19,7 @@ use super::{
     rows::Rows,
 };
 use crate::{
-    backend::{Backend, Keyspace, Progress},
+    backend::{Access, Backend, Keyspace, Progress, Scope},
     codec::{
         CurrentRow, DecodeError, HistoryRow, commit, deleted,
         key::{self, split_version},
@@ -43,6 +44,8 @@ pub struct RepairReport {
     pub rows_dropped: u64,
     /// Parts of keyspaces that cannot be read, and were dropped.
     pub parts_dropped: u64,
+    /// Keys that are taken for deleted since their newest version ended, as nothing says what became of them.
+    pub deletes_added: u64,
     /// The floor of the copy. Higher than the source's where records of commits are lost.
     pub floor: Timestamp,
     /// What `verify` finds in the copy: what is missing because it was dropped, and what was wrong before and could be
@@ -56,11 +59,14 @@ pub(in crate::storage) struct Salvage {
     pub(in crate::storage) kept: Vec<RowsRead>,
     pub(in crate::storage) rows_dropped: u64,
     pub(in crate::storage) parts_dropped: u64,
+    pub(in crate::storage) deletes_added: u64,
     /// The lines of what was dropped.
     pub(in crate::storage) list: String,
     pub(in crate::storage) visible: Timestamp,
     pub(in crate::storage) floor: Timestamp,
     pub(in crate::storage) epoch: u64,
+    /// Whether it may be unknown of a key what became of it.
+    is_fate_lost: bool,
     /// The newest record above the floor that may be lost.
     lost: Option<Timestamp>,
 }
@@ -79,10 +85,12 @@ impl Store {
             kept: Vec::new(),
             rows_dropped: 0,
             parts_dropped: 0,
+            deletes_added: 0,
             list: String::new(),
             visible: view.memory.visible,
             floor: view.memory.floor,
             epoch: view.memory.epoch,
+            is_fate_lost: false,
             lost: None,
         };
         let mut rows = RowWriter::new(target);
@@ -105,6 +113,11 @@ impl Store {
             };
             salvage.keyspace(&mut source, &mut rows, &mut tick)?;
             done += source.passed_bytes;
+        }
+        if salvage.is_fate_lost {
+            rows.write()?;
+            progress(1.0, Keyspace::Deleted.name());
+            salvage.add_deletes(target, &mut rows)?;
         }
         salvage.raise_floor(view.is_merged, &mut rows)?;
         rows.finish()?;
@@ -159,6 +172,7 @@ impl Salvage {
     ) -> Result<()> {
         check_can_go(keyspace, &lookup::place(keyspace, row_key))?;
         self.rows_dropped += 1;
+        self.is_fate_lost |= matches!(keyspace, Keyspace::Current | Keyspace::Deleted);
         let (row_key_hex, value) = (hex(row_key), hex(value));
         self.say(format_args!(
             "row {} {row_key_hex} {value} {why}",
@@ -181,6 +195,7 @@ impl Salvage {
     ) -> Result<()> {
         check_can_go(keyspace, why)?;
         self.parts_dropped += 1;
+        self.is_fate_lost |= matches!(keyspace, Keyspace::Current | Keyspace::Deleted);
         let until_hex = until.map_or_else(|| "-".to_owned(), hex);
         self.say(format_args!(
             "part {} {} {until_hex} {why}",
@@ -190,6 +205,36 @@ impl Salvage {
         if keyspace == Keyspace::Commits {
             let until = until.and_then(|until| commit::decode_key(until).ok());
             self.lose(until.map_or(self.visible, |(at, _)| at));
+        }
+        Ok(())
+    }
+
+    /// A key with versions that have ended, and neither a newest one nor a delete, ended with the last of them.
+    fn add_deletes(&mut self, target: &dyn Backend, rows: &mut RowWriter<'_>) -> Result<()> {
+        let mut history = target.cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
+        let mut last = Vec::new();
+        history.seek_to_first()?;
+        while let Some((version_key, row)) = history.row() {
+            // What does not decode was dropped.
+            let read = split_version(version_key)
+                .and_then(|(encoded, start)| Ok((encoded, HistoryRow::peek(start, row)?.end)));
+            if let Ok((encoded, end)) = read
+                && encoded != last
+            {
+                last.clear();
+                last.extend_from_slice(encoded);
+                let is_known = target.get(Keyspace::Current, encoded)?.is_some()
+                    || target.get(Keyspace::Deleted, encoded)?.is_some();
+                if !is_known {
+                    rows.put(Keyspace::Deleted, encoded, &deleted::encode(end))?;
+                    self.deletes_added += 1;
+                    let encoded = hex(encoded);
+                    self.say(format_args!(
+                        "deleted {encoded} {end} nothing says what came after it"
+                    ));
+                }
+            }
+            history.next()?;
         }
         Ok(())
     }

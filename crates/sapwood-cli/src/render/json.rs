@@ -236,6 +236,7 @@ fn repaired(report: &RepairReport) -> Value {
     if let Value::Object(fields) = &mut object {
         fields.insert("rows_dropped".to_owned(), report.rows_dropped.into());
         fields.insert("parts_dropped".to_owned(), report.parts_dropped.into());
+        fields.insert("deletes_added".to_owned(), report.deletes_added.into());
         fields.insert("floor".to_owned(), report.floor.get().into());
     }
     object
