@@ -53,8 +53,10 @@ fn main() -> Result<()> {
         println!("there are no histories at {directory}; name their directory");
         return Ok(());
     };
-    let mut mixed = Compressions::default();
-    mixed.history = Compression::Zstd;
+    let mixed = Compressions {
+        history: Compression::Zstd,
+        ..Compressions::default()
+    };
     let choices = Compression::ALL
         .map(|compression| (compression.name(), Compressions::all(compression)))
         .into_iter()
@@ -114,16 +116,16 @@ fn measure(histories: &[PathBuf], compression: Compressions) -> Result<Figures> 
         }
     }
     engine.flush()?;
-    let import = used() - start;
+    let import = used().saturating_sub(start);
     let start = used();
     engine.compact()?;
-    let compact = used() - start;
+    let compact = used().saturating_sub(start);
     let start = used();
     let mut rows = 0;
     for _ in 0..SCANS {
-        rows = engine.range(..).filter(|row| row.is_ok()).count();
+        rows = engine.range(..).flatten().count();
     }
-    let scan = used() - start;
+    let scan = used().saturating_sub(start);
     let (start, mut state, mut found) = (used(), 1u64, 0);
     for _ in 0..PAST_READS {
         state = state
@@ -134,7 +136,7 @@ fn measure(histories: &[PathBuf], compression: Compressions) -> Result<Figures> 
         let key = &keys[random % keys.len()];
         found += usize::from(engine.at(at)?.get(key)?.is_some());
     }
-    let past = used() - start;
+    let past = used().saturating_sub(start);
     assert!(rows > 0 && found > 0, "nothing was read");
     let mut figures = Figures {
         times: [import, compact, scan, past],

@@ -38,33 +38,40 @@ fn live(engine: &Engine) {
 
 /// All that can be seen of an engine: states, versions, differences, pins, positions.
 fn seen(engine: &Engine) -> String {
-    let mut seen = format!(
-        "{} {} {}\n",
+    let mut seen = vec![format!(
+        "{} {} {}",
         engine.visible(),
         engine.floor(),
         engine.epoch()
-    );
+    )];
     for (name, pinned) in engine
         .pins()
         .expect("pins")
         .iter()
         .map(|pin| (&pin.name, pin))
     {
-        seen += &format!("{name} {} {}\n", pinned.timestamp, pinned.expires.is_some());
+        seen.push(format!(
+            "{name} {} {}",
+            pinned.timestamp,
+            pinned.expires.is_some()
+        ));
     }
     for (timestamp, rows) in states(engine) {
-        seen += &format!("{timestamp} {rows:?}\n");
+        seen.push(format!("{timestamp} {rows:?}"));
     }
     for key in ["key/0001", "key/0007", "last", "absent", ""] {
         let versions = engine.history(key, ..).expect("history");
-        seen += &format!("{:?}\n", versions.collect::<Result<Vec<_>, _>>());
+        seen.push(format!("{:?}", versions.collect::<Result<Vec<_>, _>>()));
     }
     let diff = engine.diff(engine.floor(), engine.visible()).expect("diff");
-    seen += &format!("{:?}\n", diff.collect::<Result<Vec<_>, _>>());
+    seen.push(format!("{:?}", diff.collect::<Result<Vec<_>, _>>()));
     for (timestamp, epoch) in [(12, 0), (13, 0), (13, 1)] {
-        seen += &format!("{}\n", engine.check_position(at(timestamp), epoch).is_ok());
+        seen.push(format!(
+            "{}",
+            engine.check_position(at(timestamp), epoch).is_ok()
+        ));
     }
-    seen
+    seen.join("\n")
 }
 
 #[test]
@@ -125,7 +132,7 @@ fn a_copy_is_of_one_moment_while_others_commit_and_prune() {
                     .set("b", round.to_string());
                 busy.commit(batch, CommitOptions::default())
                     .expect("a commit");
-                if round % 50 == 0 {
+                if round.is_multiple_of(50) {
                     busy.prune_before(at(busy.visible().get() - 20))
                         .expect("pruned");
                 }

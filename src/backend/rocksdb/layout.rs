@@ -65,7 +65,7 @@ fn column_family(
     options.set_write_buffer_size(write_buffer_size(keyspace, config.write_buffer_size));
     options.set_target_file_size_base(config.target_file_size);
     let compression = if config.enable_compression {
-        compression(keyspace, &config.compression)
+        compression(keyspace, config.compression)
     } else {
         Compression::None
     };
@@ -121,7 +121,7 @@ pub(super) fn write_buffer_size(keyspace: Keyspace, size_bytes: usize) -> usize 
 }
 
 /// How a keyspace is compressed.
-pub(super) fn compression(keyspace: Keyspace, compressions: &Compressions) -> Compression {
+pub(super) fn compression(keyspace: Keyspace, compressions: Compressions) -> Compression {
     match keyspace {
         Keyspace::Current => compressions.current,
         Keyspace::History => compressions.history,

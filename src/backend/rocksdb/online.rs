@@ -59,7 +59,7 @@ impl Online {
 
     fn pairs(&self, keyspace: Keyspace) -> Pairs {
         let write_buffer_size = layout::write_buffer_size(keyspace, self.write_buffer_size);
-        let compression = match layout::compression(keyspace, &self.compression) {
+        let compression = match layout::compression(keyspace, self.compression) {
             Compression::None => "kNoCompression",
             Compression::Snappy => "kSnappyCompression",
             Compression::Lz4 => "kLZ4Compression",
@@ -157,7 +157,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::backend::rocksdb::RocksDBBackend;
+    use crate::backend::{Backend, rocksdb::RocksDBBackend};
 
     fn opened(path: &Path) -> RocksDBBackend {
         RocksDBBackend::open(&RocksDBConfig::at(path.to_str().unwrap())).unwrap()
@@ -182,9 +182,10 @@ mod tests {
     fn options_are_changed_in_every_keyspace() {
         let directory = tempfile::tempdir().unwrap();
         let backend = opened(directory.path());
-        use crate::backend::Backend;
-        let mut compression = Compressions::default();
-        compression.history = Compression::Zstd;
+        let compression = Compressions {
+            history: Compression::Zstd,
+            ..Compressions::default()
+        };
         let options = OnlineOptions::default()
             .write_buffer_size(32 << 20)
             .target_file_size(1 << 20)
