@@ -69,6 +69,9 @@ impl RocksDBStorage {
         mut progress: impl FnMut(f64, &str),
     ) -> Result<Self> {
         let source = &source.store().0;
+        if let Some(from) = source.backend.path() {
+            checkpoint::check_outside(from, Path::new(&config.path))?;
+        }
         build(&config, &mut |_| Ok(()), |backend| {
             source.copy_into(backend, &mut progress)
         })?;
@@ -107,17 +110,17 @@ fn build(
     step: Steps<'_>,
     fill: impl FnOnce(&dyn Backend) -> Result<Identity>,
 ) -> Result<()> {
-    build_with(config, step, fill, |copy, identity, _| {
+    build_with(config, step, fill, |copy, identity| {
         check_identity(copy, &identity)
     })
 }
 
-/// The same, with a look at the copy before it comes to its place, and what is put beside it.
+/// The same, with a look at the copy before it comes to its place.
 pub(super) fn build_with<T, U>(
     config: &RocksDBConfig,
     step: Steps<'_>,
     fill: impl FnOnce(&dyn Backend) -> Result<T>,
-    check: impl FnOnce(&Store, T, &Path) -> Result<U>,
+    check: impl FnOnce(&Store, T) -> Result<U>,
 ) -> Result<U> {
     place::build(Path::new(&config.path), step, |partial, step| {
         let path = partial.to_str().ok_or_else(|| {
@@ -133,7 +136,7 @@ pub(super) fn build_with<T, U>(
         let filled = fill(&backend)?;
         step("open the copy")?;
         let copy = Store::open(Box::new(backend), RocksDBStorage::options(&config))?;
-        let checked = check(&copy, filled, partial)?;
+        let checked = check(&copy, filled)?;
         copy.close()?;
         Ok(checked)
     })

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
 
 use super::{
     RepairReport, Storage,
@@ -18,6 +22,7 @@ use super::{
     verify::repair::{DROPPED, Salvage},
 };
 use crate::{
+    backend::Backend,
     config::RocksDBConfig,
     error::{Error, Result},
 };
@@ -81,27 +86,39 @@ fn repair_in_steps(
     build_with(
         config,
         step,
-        |backend| source.salvage(backend, progress),
-        |copy, salvage, partial| {
+        |backend| salvage(source, &from, backend, progress),
+        |copy, salvage| {
             check(copy, &salvage)?;
             let left = copy.verify(&mut |_, _| {})?;
-            let rows = salvage.rows_dropped;
-            let parts = salvage.parts_dropped;
-            let list = format!(
-                "{TITLE}\nfrom {from}\n{}end {rows} rows, {parts} parts\n",
-                salvage.list
-            );
-            place::write(&partial.join(DROPPED), &list)?;
             Ok(RepairReport {
                 kept: salvage.kept,
-                rows_dropped: rows,
-                parts_dropped: parts,
+                rows_dropped: salvage.rows_dropped,
+                parts_dropped: salvage.parts_dropped,
                 deletes_added: salvage.deletes_added,
                 floor: salvage.floor,
                 left,
             })
         },
     )
+}
+
+/// Copies what can be read, and lists what cannot beside the tables of the new database.
+fn salvage(
+    source: &Store,
+    from: &str,
+    target: &dyn Backend,
+    progress: &mut dyn FnMut(f64, &str),
+) -> Result<Salvage> {
+    let directory = target.path().unwrap_or(Path::new("."));
+    let path = directory.join(DROPPED);
+    let failed = |source| place::failed("written", &path, source);
+    let mut list = BufWriter::new(File::create_new(&path).map_err(failed)?);
+    writeln!(list, "{TITLE}\nfrom {from}").map_err(failed)?;
+    let salvage = source.salvage(target, &mut list, progress)?;
+    let (rows, parts) = (salvage.rows_dropped, salvage.parts_dropped);
+    writeln!(list, "end {rows} rows, {parts} parts").map_err(failed)?;
+    list.flush().map_err(failed)?;
+    Ok(salvage)
 }
 
 /// Time does not go back in the copy, and it is of the same epoch.

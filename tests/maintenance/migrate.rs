@@ -184,6 +184,9 @@ fn a_place_that_is_taken_and_a_closed_source_are_refused() {
         ))
     };
     assert_eq!(migrate("taken").0, "invalid");
+    let storage = RocksDBStorage::new(world.config("db")).expect("opened");
+    let inside = RocksDBStorage::migrate(&storage, world.config("db/inside"), |_, _| {});
+    assert_eq!(refused(inside).0, "invalid");
     Engine::new(&memory).close().expect("closed");
     assert_eq!(migrate("new").0, "closed");
     assert!(!world.path("new").exists());

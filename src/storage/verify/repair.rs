@@ -12,7 +12,7 @@
 //! is raised to the last of them; where they are not merged yet, or the store's own state is lost, nothing is repaired. The
 //! copy is verified, and what it lacks is reported.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io::Write};
 
 use super::{
     report::{Findings, RowsRead, VerifyReport},
@@ -60,8 +60,6 @@ pub(in crate::storage) struct Salvage {
     pub(in crate::storage) rows_dropped: u64,
     pub(in crate::storage) parts_dropped: u64,
     pub(in crate::storage) deletes_added: u64,
-    /// The lines of what was dropped.
-    pub(in crate::storage) list: String,
     pub(in crate::storage) visible: Timestamp,
     pub(in crate::storage) floor: Timestamp,
     pub(in crate::storage) epoch: u64,
@@ -72,10 +70,11 @@ pub(in crate::storage) struct Salvage {
 }
 
 impl Store {
-    /// Copies every row that can be read into an empty backend.
+    /// Copies every row that can be read into an empty backend, and lists what cannot.
     pub(in crate::storage) fn salvage(
         &self,
         target: &dyn Backend,
+        list: &mut dyn Write,
         progress: Progress<'_>,
     ) -> Result<Salvage> {
         let mut findings = Findings::default();
@@ -86,7 +85,6 @@ impl Store {
             rows_dropped: 0,
             parts_dropped: 0,
             deletes_added: 0,
-            list: String::new(),
             visible: view.memory.visible,
             floor: view.memory.floor,
             epoch: view.memory.epoch,
@@ -94,6 +92,7 @@ impl Store {
             lost: None,
         };
         let mut rows = RowWriter::new(target);
+        let mut list = List(list);
         let all = [
             view.current,
             view.history,
@@ -111,15 +110,15 @@ impl Store {
                 progress(((done + passed) as f64 / whole as f64).min(1.0), name);
                 Ok(())
             };
-            salvage.keyspace(&mut source, &mut rows, &mut tick)?;
+            salvage.keyspace(&mut source, &mut rows, &mut list, &mut tick)?;
             done += source.passed_bytes;
         }
         if salvage.is_fate_lost {
             rows.write()?;
             progress(1.0, Keyspace::Deleted.name());
-            salvage.add_deletes(target, &mut rows)?;
+            salvage.add_deletes(target, &mut rows, &mut list)?;
         }
-        salvage.raise_floor(view.is_merged, &mut rows)?;
+        salvage.raise_floor(view.is_merged, &mut rows, &mut list)?;
         rows.finish()?;
         Ok(salvage)
     }
@@ -130,6 +129,7 @@ impl Salvage {
         &mut self,
         source: &mut Rows,
         target: &mut RowWriter<'_>,
+        list: &mut List<'_>,
         tick: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         let keyspace = source.keyspace();
@@ -144,7 +144,7 @@ impl Salvage {
                         tick(source.passed_bytes)?;
                     }
                 }
-                Err(why) => self.drop_row(keyspace, row_key, value, &why)?,
+                Err(why) => self.drop_row((keyspace, row_key, value), &why, list)?,
             }
             source.step(&mut findings)?;
         }
@@ -154,7 +154,7 @@ impl Salvage {
             .map(|found| found.message.as_str())
             .collect();
         for (after, until) in source.unreadable() {
-            self.drop_part(keyspace, after, until, &why.join("; "))?;
+            self.drop_part(keyspace, (after, until), &why.join("; "), list)?;
         }
         self.kept.push(RowsRead {
             keyspace: keyspace.name(),
@@ -165,19 +165,18 @@ impl Salvage {
 
     fn drop_row(
         &mut self,
-        keyspace: Keyspace,
-        row_key: &[u8],
-        value: &[u8],
+        (keyspace, row_key, value): (Keyspace, &[u8], &[u8]),
         why: &DecodeError,
+        list: &mut List<'_>,
     ) -> Result<()> {
         check_can_go(keyspace, &lookup::place(keyspace, row_key))?;
         self.rows_dropped += 1;
         self.is_fate_lost |= matches!(keyspace, Keyspace::Current | Keyspace::Deleted);
         let (row_key_hex, value) = (hex(row_key), hex(value));
-        self.say(format_args!(
+        list.say(format_args!(
             "row {} {row_key_hex} {value} {why}",
             keyspace.name()
-        ));
+        ))?;
         if keyspace == Keyspace::Commits {
             // Without its timestamp it may be any.
             let at = commit::decode_key(row_key).map_or(self.visible, |(at, _)| at);
@@ -189,19 +188,19 @@ impl Salvage {
     fn drop_part(
         &mut self,
         keyspace: Keyspace,
-        after: &[u8],
-        until: Option<&[u8]>,
+        (after, until): (&[u8], Option<&[u8]>),
         why: &str,
+        list: &mut List<'_>,
     ) -> Result<()> {
         check_can_go(keyspace, why)?;
         self.parts_dropped += 1;
         self.is_fate_lost |= matches!(keyspace, Keyspace::Current | Keyspace::Deleted);
         let until_hex = until.map_or_else(|| "-".to_owned(), hex);
-        self.say(format_args!(
+        list.say(format_args!(
             "part {} {} {until_hex} {why}",
             keyspace.name(),
             hex(after)
-        ));
+        ))?;
         if keyspace == Keyspace::Commits {
             let until = until.and_then(|until| commit::decode_key(until).ok());
             self.lose(until.map_or(self.visible, |(at, _)| at));
@@ -210,7 +209,12 @@ impl Salvage {
     }
 
     /// A key with versions that have ended, and neither a newest one nor a delete, ended with the last of them.
-    fn add_deletes(&mut self, target: &dyn Backend, rows: &mut RowWriter<'_>) -> Result<()> {
+    fn add_deletes(
+        &mut self,
+        target: &dyn Backend,
+        rows: &mut RowWriter<'_>,
+        list: &mut List<'_>,
+    ) -> Result<()> {
         let mut history = target.cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
         let mut last = Vec::new();
         history.seek_to_first()?;
@@ -229,9 +233,9 @@ impl Salvage {
                     rows.put(Keyspace::Deleted, encoded, &deleted::encode(end))?;
                     self.deletes_added += 1;
                     let encoded = hex(encoded);
-                    self.say(format_args!(
+                    list.say(format_args!(
                         "deleted {encoded} {end} nothing says what came after it"
-                    ));
+                    ))?;
                 }
             }
             history.next()?;
@@ -246,7 +250,12 @@ impl Salvage {
     }
 
     /// Below a lost record neither differences nor rollbacks would be right.
-    fn raise_floor(&mut self, is_merged: bool, target: &mut RowWriter<'_>) -> Result<()> {
+    fn raise_floor(
+        &mut self,
+        is_merged: bool,
+        target: &mut RowWriter<'_>,
+        list: &mut List<'_>,
+    ) -> Result<()> {
         let Some(lost) = self.lost else {
             return Ok(());
         };
@@ -258,17 +267,26 @@ impl Salvage {
             ));
         }
         let floor = self.floor;
-        self.say(format_args!(
+        list.say(format_args!(
             "floor {floor} {lost} records of commits up to it are lost"
-        ));
+        ))?;
         self.floor = lost;
         target.put(Keyspace::Meta, meta::FLOOR, &meta::encode_timestamp(lost))?;
         Ok(())
     }
+}
 
-    fn say(&mut self, line: std::fmt::Arguments<'_>) {
-        // A text in memory takes everything.
-        let _ = writeln!(self.list, "{line}");
+/// The lines of what was dropped.
+struct List<'l>(&'l mut dyn Write);
+
+impl List<'_> {
+    fn say(&mut self, line: std::fmt::Arguments<'_>) -> Result<()> {
+        writeln!(self.0, "{line}").map_err(|source| {
+            Error::io(
+                format!("the list of what was dropped cannot be written: {source}"),
+                source,
+            )
+        })
     }
 }
 
