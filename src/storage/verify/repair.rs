@@ -216,17 +216,17 @@ impl Salvage {
         list: &mut List<'_>,
     ) -> Result<()> {
         let mut history = target.cursor(Keyspace::History, Scope::default(), Access::Sweep)?;
-        let mut last = Vec::new();
+        let mut before = Vec::new();
         history.seek_to_first()?;
         while let Some((version_key, row)) = history.row() {
             // What does not decode was dropped.
             let read = split_version(version_key)
                 .and_then(|(encoded, start)| Ok((encoded, HistoryRow::peek(start, row)?.end)));
             if let Ok((encoded, end)) = read
-                && encoded != last
+                && encoded != before
             {
-                last.clear();
-                last.extend_from_slice(encoded);
+                before.clear();
+                before.extend_from_slice(encoded);
                 let is_known = target.get(Keyspace::Current, encoded)?.is_some()
                     || target.get(Keyspace::Deleted, encoded)?.is_some();
                 if !is_known {
@@ -256,22 +256,22 @@ impl Salvage {
         target: &mut RowWriter<'_>,
         list: &mut List<'_>,
     ) -> Result<()> {
-        let Some(lost) = self.lost else {
+        let Some(newest) = self.lost else {
             return Ok(());
         };
         if !is_merged {
             return Err(Error::corrupt(
-                format!("the record of a commit up to {lost}"),
+                format!("the record of a commit up to {newest}"),
                 "recent commits cannot be merged without it, so it cannot be dropped; restore the store from a \
                  checkpoint or a backup",
             ));
         }
         let floor = self.floor;
         list.say(format_args!(
-            "floor {floor} {lost} records of commits up to it are lost"
+            "floor {floor} {newest} records of commits up to it are lost"
         ))?;
-        self.floor = lost;
-        target.put(Keyspace::Meta, meta::FLOOR, &meta::encode_timestamp(lost))?;
+        self.floor = newest;
+        target.put(Keyspace::Meta, meta::FLOOR, &meta::encode_timestamp(newest))?;
         Ok(())
     }
 }
