@@ -1,8 +1,8 @@
 //! [`Engine`]: the front door.
 
+mod compact;
 mod export;
 mod feed;
-mod compact;
 mod options;
 
 use std::ops::RangeBounds;

@@ -2,9 +2,7 @@
 
 use sapwood::{
     Applied, Backup, Change, CommitRecord, Export, Feed, Key, KeyspaceSize, Pin, Position,
-    PruneReport, RollbackReport, Status, Timestamp, Value, VerifyReport, Version,
-    Backup, Change, Key, KeyspaceSize, Pin, PruneReport, RepairReport, RollbackReport, Status,
-    Timestamp, Value, VerifyReport, Version,
+    PruneReport, RepairReport, RollbackReport, Status, Timestamp, Value, VerifyReport, Version,
 };
 
 /// What a command found or did.

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `args` | what can be typed on the command line |
 //! | `language` | the shell's lines: words, escapes, commands; pure |
-//! | `copies` | restoring, and backups |
 //! | `feeds` | what was committed: feeds, exports |
 //! | `copies`, `maintain` | restoring and backups; migrating and repairing |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |

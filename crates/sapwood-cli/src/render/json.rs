@@ -1,7 +1,8 @@
 //! Answers for programs: one JSON object each, with the field names of the shell's table.
 
-use sapwood::{Applied, Backup, CommitRecord, Export, Feed, Pin, Status, Timestamp, VerifyReport};
-use sapwood::{Backup, Pin, RepairReport, Status, Timestamp, VerifyReport};
+use sapwood::{
+    Applied, Backup, CommitRecord, Export, Feed, Pin, RepairReport, Status, Timestamp, VerifyReport,
+};
 use serde_json::{Map, Value, json};
 
 use super::clock;

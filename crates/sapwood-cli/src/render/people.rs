@@ -2,9 +2,9 @@
 
 use comfy_table::{Cell, Table};
 use sapwood::{
-    Applied, Backup, CommitRecord, Export, Feed, Pin, PruneReport, Status, Timestamp, VerifyReport,
+    Applied, Backup, CommitRecord, Export, Feed, Pin, PruneReport, RepairReport, Status, Timestamp,
+    VerifyReport,
 };
-use sapwood::{Backup, Pin, PruneReport, RepairReport, Status, Timestamp, VerifyReport};
 
 use super::{
     clock,
