@@ -30,15 +30,15 @@ impl Engine {
     /// use sapwood::{Engine, Position};
     ///
     /// let engine = Engine::in_memory();
-    /// let reader = engine.clone();
+    /// let changes = engine.changes(Position::START)?;
     /// let follower = std::thread::spawn(move || {
-    ///     let changes = reader.changes(Position::START)?;
-    ///     changes.map(|commit| Ok(commit?.changes.len())).sum::<sapwood::Result<usize>>()
+    ///     // Without `take` it would wait for more, until the engine is closed.
+    ///     let first = changes.take(2);
+    ///     first.map(|commit| Ok(commit?.changes.len())).sum::<sapwood::Result<usize>>()
     /// });
     /// engine.set(b"alice", b"100")?;
     /// engine.set(b"bob", b"30")?;
-    /// engine.close()?; // ends it, wherever it is
-    /// assert!(follower.join().unwrap().is_ok());
+    /// assert_eq!(follower.join().unwrap()?, 2);
     /// # Ok::<(), sapwood::Error>(())
     /// ```
     pub fn changes(&self, from: Position) -> Result<Changes> {
