@@ -28,6 +28,7 @@ impl Engine {
     /// ```
     /// use sapwood::{Engine, ReadView};
     ///
+    /// # #[cfg(feature = "rocksdb-storage")] {
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let path = directory.path().join("state");
     /// let engine = Engine::open(path)?;
@@ -35,6 +36,7 @@ impl Engine {
     /// engine.set(b"state/1", b"two")?;
     /// engine.compact_range(b"block/".to_vec()..b"block0".to_vec())?;
     /// assert_eq!(engine.get(b"block/1")?.as_deref(), Some(&b"one"[..]));
+    /// # }
     /// # Ok::<(), sapwood::Error>(())
     /// ```
     pub fn compact_range(&self, range: impl RangeBounds<Vec<u8>>) -> Result<CompactReport> {

@@ -16,12 +16,14 @@ impl Engine {
     /// ```
     /// use sapwood::{Compression, Compressions, Engine, OnlineOptions};
     ///
+    /// # #[cfg(feature = "rocksdb-storage")] {
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let path = directory.path().join("state");
     /// let engine = Engine::open(path)?;
     /// engine.set_options(&OnlineOptions::default().compression(Compressions::all(Compression::Zstd)))?;
     /// engine.compact()?; // writes all files anew
     /// assert!(engine.set_options(&OnlineOptions::default().target_file_size(0)).is_err());
+    /// # }
     /// # Ok::<(), sapwood::Error>(())
     /// ```
     pub fn set_options(&self, options: &OnlineOptions) -> Result<()> {
