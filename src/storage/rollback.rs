@@ -162,6 +162,7 @@ impl Store {
         state.last = target;
         state.failed = false;
         rolling_back.end();
+        self.note_synced(target);
         Ok(())
     }
 }

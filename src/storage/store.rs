@@ -112,6 +112,7 @@ impl Store {
         // Before anything else is believed.
         let epochs = rollback::finish(backend.as_ref())?;
         let marks = Marks::load(backend.as_ref())?;
+        marks.check_synced(backend.as_ref(), epochs.current())?;
         let pins = Pins::load(backend.as_ref())?;
         let feeds = Feeds::load(backend.as_ref())?;
         let store = Self::assemble(backend, options, &marks, pins, feeds, epochs);
@@ -275,6 +276,7 @@ impl Store {
         let _merge = self.merge.lock();
         if !state.is_synced {
             self.backend.sync()?;
+            self.note_synced(state.last);
             state.is_synced = true;
         }
         Ok(())

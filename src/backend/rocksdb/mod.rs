@@ -12,6 +12,7 @@ mod online;
 mod open;
 pub(crate) mod plain;
 mod prune;
+mod synced;
 
 use std::{fmt, path::Path};
 
@@ -21,7 +22,7 @@ use rocksdb::{
 };
 use self_cell::self_cell;
 
-use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch};
+use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, Synced, WriteBatch};
 use crate::{
     config::{Durability, OnlineOptions, RocksDBConfig},
     error::{Error, ErrorKind, Result},
@@ -67,6 +68,7 @@ pub(crate) struct RocksDBBackend {
     synced: WriteOptions,
     /// The options as they are now.
     online: Mutex<online::Online>,
+    synced_file: synced::SyncedFile,
     is_read_only: bool,
 }
 
@@ -74,21 +76,23 @@ impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open(config, &filters)?;
-        Ok(Self::new(database, filters, config, false))
+        let synced = synced::SyncedFile::open(Path::new(&config.path));
+        Ok(Self::new(database, filters, config, Some(synced)))
     }
 
     /// Opens a database to read. No file of it is changed, and none is added.
     pub(crate) fn open_read_only(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open_read_only(config, &filters)?;
-        Ok(Self::new(database, filters, config, true))
+        Ok(Self::new(database, filters, config, None))
     }
 
+    /// Without a file for what was synced it is only read.
     fn new(
         database: Database,
         filters: Arc<filter::Filters>,
         config: &RocksDBConfig,
-        is_read_only: bool,
+        synced_file: Option<synced::SyncedFile>,
     ) -> Self {
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
@@ -99,7 +103,8 @@ impl RocksDBBackend {
             buffered: WriteOptions::default(),
             synced,
             online: Mutex::new(online::Online::new(config)),
-            is_read_only,
+            is_read_only: synced_file.is_none(),
+            synced_file: synced_file.unwrap_or_else(synced::SyncedFile::none),
         }
     }
 
@@ -228,6 +233,14 @@ impl Backend for RocksDBBackend {
 
     fn set_options(&self, options: &OnlineOptions) -> Result<()> {
         online::set(&self.database, &mut self.online.lock(), options)
+    }
+
+    fn note_synced(&self, synced: Synced) {
+        self.synced_file.note(synced);
+    }
+
+    fn synced(&self) -> Result<Option<Synced>> {
+        self.synced_file.read()
     }
 
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {

@@ -143,6 +143,9 @@ impl Store {
             usize::from(group.durability == Durability::Sync),
         );
         state.last = group.last;
+        if group.durability == Durability::Sync {
+            self.note_synced(group.last);
+        }
         self.conflicts.publish(group.records, &self.clock);
         state.failed = false;
         self.wake.wake();

@@ -1,0 +1,68 @@
+//! Sapwood killed, cut off from power and aborted between any two steps, and then checked.
+//!
+//! A child process works on a store and tells each acknowledgement; it is ended in one way or another; the parent
+//! opens the store again and compares everything with what was promised.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `plan` | what each operation writes, from a seed |
+//! | `event` | what a child tells |
+//! | `child` | the work |
+//! | `process` | a child, from its start to its end |
+//! | `life` | what is promised, from all that was told |
+//! | `model` | what the store should hold |
+//! | `judge` | whether it does |
+//! | `kill`, `damage` | children killed at random moments; logs damaged as a power cut does |
+
+mod child;
+mod damage;
+mod event;
+mod judge;
+mod kill;
+mod life;
+mod model;
+mod plan;
+mod process;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{event::Event, kill::eprint};
+
+#[derive(Debug, Parser)]
+#[command(about = "Ends processes that work on a store in every way, and checks what is left")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Kills children at random moments (SIGKILL), and damages logs as a power cut does
+    Kill(kill::Kills),
+    /// Works on a store, until it is killed
+    #[command(hide = true)]
+    Child(child::Task),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Kill(kills) => kill::run(&kills),
+        Command::Child(task) => {
+            let done = child::run(&task);
+            if let Err(error) = &done {
+                child::tell(&Event::Failed(format!("{error:#}")));
+            }
+            done
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A child process, from its start to its end, and what it tells meanwhile.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    event::{Action, Event},
+    life::Life,
+};
+
+/// What a child is told when it is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orders {
+    pub(crate) cycle: u64,
+    pub(crate) operations: Option<u64>,
+    pub(crate) abort_at: Option<String>,
+    pub(crate) count: bool,
+}
+
+/// A child that works on a store. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    events: Receiver<Result<Event>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// When a child is killed: so long after it has told something, or, where it tells that never, when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moment {
+    /// After so many commits.
+    Commits(u64),
+    /// After it began to open the store.
+    Opening,
+    /// After it began something beside commits that is not over in a moment, the so many-th.
+    Action(u64),
+}
+
+impl Worker {
+    /// Starts a child on the store of a life.
+    pub(crate) fn start(directory: &Path, life: &Life, orders: &Orders) -> Result<Self> {
+        let first: Vec<_> = life.next_numbers().iter().map(u64::to_string).collect();
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("child").arg("--directory").arg(directory);
+        command.args([
+            "--seed",
+            &life.seed.to_string(),
+            "--cycle",
+            &orders.cycle.to_string(),
+        ]);
+        command.args(["--first", &first.join(",")]);
+        if let Some(operations) = orders.operations {
+            command.args(["--operations", &operations.to_string()]);
+        }
+        if let Some(abort_at) = &orders.abort_at {
+            command.args(["--abort-at", abort_at]);
+        }
+        if orders.count {
+            command.arg("--count");
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = child.stdout.take().context("the child has no output")?;
+        let (sender, events) = mpsc::channel();
+        let reader = std::thread::spawn(move || read(lines, &sender));
+        Ok(Self {
+            child,
+            events,
+            reader: Some(reader),
+        })
+    }
+
+    /// Takes in what the child tells, until the moment, and a while longer.
+    pub(crate) fn run_to(
+        &mut self,
+        life: &mut Life,
+        moment: Moment,
+        longer: Duration,
+    ) -> Result<()> {
+        let (mut commits, mut actions) = (0, 0);
+        while let Ok(event) = self.events.recv() {
+            let event = event?;
+            let has_come = match (&event, moment) {
+                (Event::Opening, Moment::Opening) => true,
+                (Event::Done { .. }, Moment::Commits(count)) => {
+                    commits += 1;
+                    commits >= count
+                }
+                (Event::Begin(action), Moment::Action(count)) => {
+                    actions += u64::from(!matches!(action, Action::Remove { .. }));
+                    actions >= count
+                }
+                _ => false,
+            };
+            life.take(event)?;
+            if has_come {
+                return self.run_for(life, longer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the child tells for a while.
+    pub(crate) fn run_for(&mut self, life: &mut Life, while_: Duration) -> Result<()> {
+        let end = std::time::Instant::now() + while_;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(event) => life.take(event?)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Kills the child, and takes in what it told before.
+    pub(crate) fn kill(mut self, life: &mut Life) -> Result<()> {
+        self.child.kill()?;
+        self.finish(life)
+    }
+
+    /// Waits for the child's end, and takes in what it tells until then. Returns whether it ended well.
+    pub(crate) fn wait(mut self, life: &mut Life) -> Result<bool> {
+        self.finish(life)?;
+        Ok(self.child.wait()?.success())
+    }
+
+    fn finish(&mut self, life: &mut Life) -> Result<()> {
+        while let Ok(event) = self.events.recv() {
+            life.take(event?)?;
+        }
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Both fail where it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn read(lines: ChildStdout, events: &mpsc::Sender<Result<Event>>) {
+    let mut lines = BufReader::new(lines);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match lines.read_until(b'\n', &mut line) {
+            // A line that was cut off was not told.
+            Ok(_) if !line.ends_with(b"\n") => return,
+            Ok(_) => {}
+            Err(_) => return,
+        }
+        let text = String::from_utf8_lossy(&line);
+        if events.send(Event::parse(text.trim_end())).is_err() {
+            return;
+        }
+    }
+}
+
+impl Life {
+    /// Takes in what was told.
+    pub(crate) fn take(&mut self, event: Event) -> Result<()> {
+        if let Event::Failed(why) = &event {
+            bail!("the child failed: {why}");
+        }
+        self.events.push(event);
+        Ok(())
+    }
+}
