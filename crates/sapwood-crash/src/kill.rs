@@ -1,6 +1,9 @@
 //! `kill`: children that are killed at random moments, again and again on the same store.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -146,7 +149,7 @@ fn live(
             judge(&survived).with_context(|| format!("cycle {cycle}, killed {moment:?}"))?;
         counts.untold += found.untold.len() as u64;
         counts.under_way += u64::from(settle(&mut life, &found)?);
-        remove_copies(place, &mut life)?;
+        remove_copies(place.path(), &mut life)?;
         progress.step(1);
     }
     Ok(())
@@ -218,10 +221,10 @@ pub(crate) fn settle(life: &mut Life, found: &Found) -> Result<bool> {
 }
 
 /// The next child does not know of the copies of the last.
-fn remove_copies(place: &TempDir, life: &mut Life) -> Result<()> {
-    for entry in std::fs::read_dir(place.path())? {
+pub(crate) fn remove_copies(directory: &Path, life: &mut Life) -> Result<()> {
+    for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path != store_path(place.path()) {
+        if path != store_path(directory) {
             std::fs::remove_dir_all(&path)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let name = name.into_owned();

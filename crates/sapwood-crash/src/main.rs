@@ -13,9 +13,14 @@
 //! | `model` | what the store should hold |
 //! | `judge` | whether it does |
 //! | `kill`, `damage` | children killed at random moments; logs damaged as a power cut does |
+//! | `cut`, `disks` | the power cut at random moments |
 
 mod child;
+#[cfg(target_os = "linux")]
+mod cut;
 mod damage;
+#[cfg(target_os = "linux")]
+mod disks;
 mod event;
 mod judge;
 mod kill;
@@ -42,6 +47,9 @@ struct Arguments {
 enum Command {
     /// Kills children at random moments (SIGKILL), and damages logs as a power cut does
     Kill(kill::Kills),
+    /// Cuts the power at random moments (needs root and Debian's xfsprogs; says so where it cannot)
+    #[cfg(target_os = "linux")]
+    Cut(cut::Cuts),
     /// Works on a store, until it is killed
     #[command(hide = true)]
     Child(child::Task),
@@ -50,6 +58,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Kill(kills) => kill::run(&kills),
+        #[cfg(target_os = "linux")]
+        Command::Cut(cuts) => cut::run(&cuts),
         Command::Child(task) => {
             let done = child::run(&task);
             if let Err(error) = &done {

@@ -16,6 +16,9 @@ use crate::{
     life::Life,
 };
 
+/// So many events wait to be taken in. Behind them, and behind what a pipe holds, the child waits.
+const WAITING: usize = 32;
+
 /// What a child is told when it is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Orders {
@@ -71,7 +74,10 @@ impl Worker {
             .stdout(Stdio::piped())
             .spawn()?;
         let lines = child.stdout.take().context("the child has no output")?;
-        let (sender, events) = mpsc::channel();
+        // Smaller than usual, so that a child is not far ahead.
+        #[cfg(target_os = "linux")]
+        rustix::pipe::fcntl_setpipe_size(&lines, 4096)?;
+        let (sender, events) = mpsc::sync_channel(WAITING);
         let reader = std::thread::spawn(move || read(lines, &sender));
         Ok(Self {
             child,
@@ -154,7 +160,7 @@ impl Drop for Worker {
     }
 }
 
-fn read(lines: ChildStdout, events: &mpsc::Sender<Result<Event>>) {
+fn read(lines: ChildStdout, events: &mpsc::SyncSender<Result<Event>>) {
     let mut lines = BufReader::new(lines);
     let mut line = Vec::new();
     loop {
