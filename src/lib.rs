@@ -30,6 +30,7 @@
 //! # Features
 //! - `rocksdb-storage` (on by default): [`RocksDBStorage`] and [`Engine::open`]. Without it nothing
 //!   compiles C++, and everything else works in memory.
+//! - `failpoints`: points between the steps of the store at which a test can end the process. Not for use.
 
 #![cfg_attr(
     not(feature = "rocksdb-storage"),
@@ -44,6 +45,10 @@ mod config;
 mod engine;
 mod error;
 mod executor;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
 pub mod limits;
 pub mod prune_rule;
 mod read_view;

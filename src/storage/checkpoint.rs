@@ -43,6 +43,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    failpoint::{Point, reach},
     timestamp::Timestamp,
 };
 
@@ -120,7 +121,10 @@ impl Checkpoint {
 impl Store {
     /// Writes a checkpoint.
     pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
-        self.create_checkpoint_in_steps(path, &mut |_| Ok(()))
+        self.create_checkpoint_in_steps(path, &mut |_| {
+            reach(Point::CheckpointStep);
+            Ok(())
+        })
     }
 
     fn create_checkpoint_in_steps(&self, path: &Path, step: Steps<'_>) -> Result<Checkpoint> {
@@ -159,15 +163,18 @@ impl Store {
         // Most of what there is to do is done before commits have to wait.
         self.merge_all()?;
         self.backend.flush()?;
+        reach(Point::CopyFlushed);
         let turn = self.commit_turn()?;
         // Nor does the floor move, nor are pins set: so the log of the copy is empty, and its tables are all of it.
         let _retention = self.retention.lock();
         self.check_open()?;
         // The holder of the turn may merge: it is not committing.
         self.merge_all()?;
+        reach(Point::CopyReady);
         // The copy says of which history it is.
         let branch = self.lineage()?.branch_at(turn.last());
         self.backend.create_checkpoint(path)?;
+        reach(Point::CopyLinked);
         Ok((turn.last(), self.clock.epoch(), branch.unwrap_or(ROOT)))
     }
 }
@@ -259,7 +266,12 @@ pub(crate) fn restore(
     to: &Path,
     check: impl FnOnce(&Path, &Manifest) -> Result<()>,
 ) -> Result<()> {
-    restore_in_steps(from, to, check, &mut |_| Ok(()))
+    restore_in_steps(from, to, check, &mut |_| {
+        reach(Point::RestoreStep);
+        Ok(())
+    })?;
+    reach(Point::RestorePlaced);
+    Ok(())
 }
 
 fn restore_in_steps(

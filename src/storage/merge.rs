@@ -49,6 +49,7 @@ use crate::{
     },
     config::Durability,
     error::{Error, Result},
+    failpoint::{Point, reach},
     sync::{Arc, MutexGuard, Ordering},
     timestamp::Timestamp,
 };
@@ -180,6 +181,7 @@ impl Store {
             batch: piece, then, ..
         } = state.prepared.take()?;
         batch.append_batch(&piece);
+        reach(Point::MergeTakenAlong);
         Some(Alongside {
             store: self,
             state,
@@ -193,6 +195,7 @@ impl Store {
         if self.recent.is_full() {
             self.merge_sealed()?;
             self.recent.seal();
+            reach(Point::MergeSealed);
         }
         Ok(())
     }
@@ -232,10 +235,12 @@ impl Store {
         let Some(Piece { batch, then }) = state.prepared.take() else {
             return Ok(false);
         };
+        reach(Point::MergeReady);
         if let Err(error) = self.backend.write(batch, Durability::Buffered) {
             self.write_failed.store(true, Ordering::SeqCst);
             return Err(error);
         }
+        reach(Point::MergeWritten);
         self.advance(state, then);
         Ok(true)
     }

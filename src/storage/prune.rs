@@ -31,6 +31,7 @@ use crate::{
     codec::meta,
     config::Durability,
     error::{Error, Result},
+    failpoint::{Point, reach},
     sync::Ordering,
     timestamp::Timestamp,
 };
@@ -87,6 +88,7 @@ impl Store {
             if before > self.floor() {
                 self.merge_all()?;
             }
+            reach(Point::PruneMerged);
             let (driven, retention) = (self.driven.lock(), self.retention.lock());
             // After a rollback that came between, neither need hold.
             if self.clock.is_still(era) {
@@ -102,6 +104,7 @@ impl Store {
         // Driving may take long; pins can be set and removed meanwhile, and what a rollback leaves to be dropped
         // is left to the next prune.
         drop(retention);
+        reach(Point::PruneArmed);
         let mut report = PruneReport {
             floor: rule.0.floor(),
             held_by,
@@ -112,6 +115,7 @@ impl Store {
             return Ok(report);
         }
         let reclaimed = self.backend.prune(progress)?;
+        reach(Point::PruneDriven);
         *driven = Some(rule);
         report.rows_before = reclaimed.rows_before;
         report.rows_after = reclaimed.rows_before.saturating_sub(reclaimed.rows_dropped);
@@ -141,7 +145,9 @@ impl Store {
                 &[&meta::encode_timestamp(target)],
             );
             self.backend.write(batch, Durability::Sync)?;
+            reach(Point::PruneFloorWritten);
             self.floor.store(target.get(), Ordering::SeqCst);
+            reach(Point::PruneFloorPublished);
         }
         Ok(held_by)
     }
@@ -175,8 +181,10 @@ impl Store {
             expires,
         };
         pins::write(self.backend.as_ref(), &pin)?;
+        reach(Point::PinWritten);
         self.pins.write().insert(pin.clone());
         self.publish_rule();
+        reach(Point::PinKept);
         Ok(pin)
     }
 
@@ -215,6 +223,7 @@ impl Store {
     /// Durably first, then in memory, then for the filters.
     fn remove_pins(&self, names: &[String]) -> Result<()> {
         pins::erase(self.backend.as_ref(), names)?;
+        reach(Point::PinErased);
         let mut pins = self.pins.write();
         names.iter().for_each(|name| pins.remove(name));
         drop(pins);

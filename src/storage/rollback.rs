@@ -70,6 +70,7 @@ use crate::{
     },
     config::Durability,
     error::{Error, Result},
+    failpoint::{Point, reach},
     timestamp::Timestamp,
 };
 
@@ -106,6 +107,7 @@ impl Store {
         self.check_target(target)?;
         if target < self.clock.visible() {
             self.merge_all()?;
+            reach(Point::RollbackMerged);
             let rolled_back = self.roll_back(&mut turn.state(), target);
             // Feeds above the target are told, also where it failed half-way.
             self.wake.wake();
@@ -142,6 +144,7 @@ impl Store {
         let epochs = self.epochs.read().clone();
         check_last(backend, &epochs, self.clock.visible())?;
         take_back(backend, target, Records::Whole, &mut |_| Ok(()))?;
+        reach(Point::RollbackTried);
 
         let rollback = Rollback {
             epoch: self.clock.epoch() + 1,
@@ -153,6 +156,7 @@ impl Store {
         let mut batch = WriteBatch::default();
         epochs::put_begun(&mut batch, rollback);
         backend.write(batch, Durability::Sync)?;
+        reach(Point::RollbackBegun);
         let epochs = complete(backend, &epochs, rollback, self.floor())?;
         merge.rewind(target);
         self.recent.rewind(target);
@@ -162,6 +166,7 @@ impl Store {
         state.last = target;
         state.failed = false;
         rolling_back.end();
+        reach(Point::RollbackPublished);
         self.note_synced(target);
         Ok(())
     }
@@ -198,8 +203,10 @@ fn complete(
 ) -> Result<Epochs> {
     let target = rollback.target;
     take_back(backend, target, Records::Rest, &mut |batch| {
+        reach(Point::RollbackBatch);
         backend.write(batch, Durability::Buffered)
     })?;
+    reach(Point::RollbackTaken);
     let mut batch = WriteBatch::default();
     let mark = meta::encode_timestamp(target);
     batch.put(Keyspace::Meta, &[meta::MERGED], &[&mark]);
@@ -211,6 +218,7 @@ fn complete(
     let epochs = epochs.after(rollback, floor, &mut batch);
     lineage::rewind(backend, target, floor, &mut batch)?;
     backend.write(batch, Durability::Sync)?;
+    reach(Point::RollbackEnded);
     Ok(epochs)
 }
 

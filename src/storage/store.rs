@@ -29,6 +29,7 @@ use crate::{
     codec::meta,
     config::{Durability, TimestampSource},
     error::{Error, ErrorKind, Result},
+    failpoint::{Point, reach},
     prune_rule::PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock},
     timestamp::Timestamp,
@@ -108,9 +109,11 @@ impl Store {
 
     /// Opens a store over a backend: reads its state, and only then arms the filters.
     pub(crate) fn open(backend: Box<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>> {
+        reach(Point::Opened);
         check_format(backend.as_ref())?;
         // Before anything else is believed.
         let epochs = rollback::finish(backend.as_ref())?;
+        reach(Point::OpenedFinished);
         let marks = Marks::load(backend.as_ref())?;
         marks.check_synced(backend.as_ref(), epochs.current())?;
         let pins = Pins::load(backend.as_ref())?;
@@ -121,6 +124,7 @@ impl Store {
             lineage::settle(store.backend.as_ref(), marks.last)?;
         }
         store.recall(&marks)?;
+        reach(Point::OpenedRecalled);
         Ok(Arc::new(store))
     }
 
@@ -277,6 +281,7 @@ impl Store {
         if !state.is_synced {
             self.backend.sync()?;
             self.note_synced(state.last);
+            reach(Point::Closed);
             state.is_synced = true;
         }
         Ok(())

@@ -40,10 +40,18 @@ pub(crate) struct Task {
     /// Ends after so many operations of each thread.
     #[arg(long)]
     pub(crate) operations: Option<u64>,
+    /// Says that it has waited for the disk, and has not.
+    #[arg(long)]
+    pub(crate) unsynced: bool,
+    /// Does something beside commits after one of so many.
+    #[arg(long, default_value_t = 15)]
+    pub(crate) keep_every: u32,
     /// Ends the process at a failpoint: NAME:OCCURRENCE.
+    #[cfg(feature = "failpoints")]
     #[arg(long)]
     pub(crate) abort_at: Option<String>,
     /// Counts how often each failpoint is reached.
+    #[cfg(feature = "failpoints")]
     #[arg(long)]
     pub(crate) count: bool,
 }
@@ -70,6 +78,8 @@ pub(crate) fn config(path: &Path, seed: u64) -> Result<RocksDBConfig> {
 
 /// Does what it is told, until it is killed.
 pub(crate) fn run(task: &Task) -> Result<()> {
+    #[cfg(feature = "failpoints")]
+    let counts = crate::points::arm(task)?;
     tell(&Event::Opening);
     let path = store_path(&task.directory);
     let engine = Engine::open_with(config(&path, mix(&[task.seed, task.cycle, 1]))?)?;
@@ -101,6 +111,8 @@ pub(crate) fn run(task: &Task) -> Result<()> {
         bail!("the child failed");
     }
     child.engine.close()?;
+    #[cfg(feature = "failpoints")]
+    counts.tell();
     tell(&Event::Finished);
     Ok(())
 }
@@ -159,7 +171,7 @@ impl Child<'_> {
             if random.u32(..50) == 0 {
                 self.read(&mut random)?;
             }
-            if random.u32(..15) == 0
+            if random.u32(..self.task.keep_every) == 0
                 && let Ok(mut keeper) = self.keeper.try_lock()
             {
                 self.keep(&mut keeper, &mut random)?;
@@ -179,7 +191,7 @@ impl Child<'_> {
 
     /// Commits an operation. `None` where it was refused.
     fn commit(&self, work: Work) -> Result<Option<Timestamp>> {
-        let durability = if work.is_synced {
+        let durability = if work.is_synced && !self.task.unsynced {
             Durability::Sync
         } else {
             Durability::Buffered

@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     disks::Disks,
@@ -18,6 +17,7 @@ use crate::{
     judge::{Case, judge},
     kill::{eprint, settle},
     life::{Life, Survives},
+    place,
     plan::mix,
     process::{Orders, Worker},
     progress::Progress,
@@ -40,6 +40,9 @@ pub(crate) struct Cuts {
     /// Where the disk is made, which takes up to 3 GiB; by default in memory, where there is room for files.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Lets the children not wait for the disk where they say that they did: then this has to fail.
+    #[arg(long, hide = true)]
+    plant: bool,
     /// In a space of mounts of its own already.
     #[arg(long, hide = true)]
     inside: bool,
@@ -68,12 +71,7 @@ pub(crate) fn run(cuts: &Cuts) -> Result<()> {
     }
     let seed = cuts.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
     let mut progress = Progress::new("cuts", cuts.cuts);
-    let memory = Path::new("/dev/shm");
-    let place = match &cuts.directory {
-        Some(directory) => TempDir::new_in(directory),
-        None if memory.is_dir() => TempDir::new_in(memory),
-        None => TempDir::new(),
-    }?;
+    let place = place::new(cuts.directory.as_ref())?;
     let disks = match Disks::new(place) {
         Ok(disks) => disks,
         Err(error) => {
@@ -86,7 +84,7 @@ pub(crate) fn run(cuts: &Cuts) -> Result<()> {
     while counts.cuts < cuts.cuts {
         let left = (cuts.cuts - counts.cuts).min(CUTS_OF_A_STORE);
         let (store, cut) = (counts.stores, counts.cuts);
-        live(&disks, mix(&[seed, store]), left, &mut counts, &mut progress).with_context(|| {
+        live(&disks, mix(&[seed, store]), left, cuts.plant, &mut counts, &mut progress).with_context(|| {
             format!(
                 "seed {seed}, store {store}, after cut {cut}; to run it again: make powercut CUTS={} SEED={seed}",
                 cuts.cuts
@@ -148,6 +146,7 @@ fn live(
     disks: &Disks,
     seed: u64,
     cuts: u64,
+    plant: bool,
     counts: &mut Counts,
     progress: &mut Progress,
 ) -> Result<()> {
@@ -161,7 +160,7 @@ fn live(
         let cycle = done;
         let orders = Orders {
             cycle,
-            ..Orders::default()
+            more: plant.then(|| "--unsynced".to_owned()).into_iter().collect(),
         };
         let mut worker = Worker::start(&directory, &life, &orders)?;
         for _ in 0..random.u64(1..2 * CUTS_OF_A_CHILD).min(cuts - done) {
@@ -236,7 +235,10 @@ fn cut(
                 counts.again += 1;
                 worker.run_for(life, Duration::from_millis(100))?;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let kept = keep(&left)?;
+                return Err(error).with_context(|| format!("kept in {}", kept.display()));
+            }
         }
     };
     let told = life.events.iter().take(certain);
@@ -249,4 +251,12 @@ fn cut(
     drop(after);
     std::fs::remove_file(image)?;
     Ok(())
+}
+
+/// Copies what a cut has left to where it stays.
+fn keep(left: &Path) -> Result<PathBuf> {
+    let kept = place::new(None)?.keep();
+    let status = Command::new("cp").arg("-a").arg(left).arg(&kept).status()?;
+    ensure!(status.success(), "what was left cannot be kept");
+    Ok(kept)
 }

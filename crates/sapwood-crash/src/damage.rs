@@ -103,6 +103,16 @@ fn inv_57_damage_before_the_last_sync_is_reported(
     );
 }
 
+/// Takes the second half of the newest log away, acknowledged as it is.
+pub(crate) fn lose_the_end(directory: &Path) -> Result<()> {
+    let logs = logs(&store_path(directory))?;
+    if let Some((_, newest)) = logs.last_key_value() {
+        let file = fs::File::options().write(true).open(newest)?;
+        file.set_len(file.metadata()?.len() / 2)?;
+    }
+    Ok(())
+}
+
 /// Where the log ended when the disk was last waited for. Where something that waits for it was under way, nobody knows.
 fn synced(case: &Case<'_>) -> Option<(u64, u64)> {
     let next = case.life.next_numbers().first().copied()?;

@@ -58,6 +58,11 @@ pub(crate) enum Event {
     },
     /// Something went wrong that should not.
     Failed(String),
+    /// So often was a failpoint reached.
+    Reached {
+        point: String,
+        times: u64,
+    },
     /// Everything was done, and the store is closed.
     Finished,
 }
@@ -92,6 +97,7 @@ impl Event {
                 format!("end {value} {log} {length}\n")
             }
             Self::Failed(why) => format!("failed {}\n", why.replace('\n', " ")),
+            Self::Reached { point, times } => format!("reached {point} {times}\n"),
             Self::Finished => "finished\n".to_owned(),
         }
     }
@@ -126,6 +132,10 @@ impl Event {
                 log: Some((number(1)?, number(2)?)).filter(|(log, _)| *log > 0),
             },
             "failed" => Self::Failed(rest.to_owned()),
+            "reached" => Self::Reached {
+                point: words.first().copied().unwrap_or_default().to_owned(),
+                times: number(1)?,
+            },
             "finished" => Self::Finished,
             _ => bail!("an unknown line: {line}"),
         })

@@ -14,6 +14,7 @@ use crate::{
     event::{Action, Event},
     judge::{Case, Found, judge},
     life::{Life, Survives},
+    place,
     plan::mix,
     process::{Moment, Orders, Worker},
     progress::Progress,
@@ -31,6 +32,9 @@ pub(crate) struct Kills {
     /// Where the stores are made.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Takes something of each log away that must not be: then this has to fail.
+    #[arg(long, hide = true)]
+    plant: bool,
 }
 
 /// Over how many kills a store is used.
@@ -56,12 +60,16 @@ pub(crate) fn run(kills: &Kills) -> Result<()> {
     let mut counts = Counts::default();
     while counts.cycles < kills.cycles {
         let life_seed = mix(&[seed, counts.stores]);
-        let place = match &kills.directory {
-            Some(directory) => TempDir::new_in(directory),
-            None => TempDir::new(),
-        }?;
+        let place = place::new(kills.directory.as_ref())?;
         let left = kills.cycles - counts.cycles;
-        let lived = live(&place, life_seed, left, &mut counts, &mut progress);
+        let lived = live(
+            &place,
+            life_seed,
+            left,
+            kills.plant,
+            &mut counts,
+            &mut progress,
+        );
         if lived.is_err() {
             let kept = place.keep();
             eprint(&format!(
@@ -105,6 +113,7 @@ fn live(
     place: &TempDir,
     seed: u64,
     left: u64,
+    plant: bool,
     counts: &mut Counts,
     progress: &mut Progress,
 ) -> Result<()> {
@@ -122,6 +131,9 @@ fn live(
         worker.run_to(&mut life, moment, longer)?;
         worker.kill(&mut life)?;
         counts.cycles += 1;
+        if plant {
+            damage::lose_the_end(place.path())?;
+        }
         let told = life.events.iter().skip(before);
         counts.commits += told
             .filter(|event| matches!(event, Event::Done { .. }))
@@ -141,7 +153,7 @@ fn live(
             with_copies: true,
             seed: mix(&[seed, cycle]),
         };
-        if threads == 1 && store_path(place.path()).join("CURRENT").exists() {
+        if threads == 1 && !plant && store_path(place.path()).join("CURRENT").exists() {
             damage::try_all(&survived, &mut counts.damages)
                 .with_context(|| format!("cycle {cycle}, its log damaged"))?;
         }

@@ -131,7 +131,7 @@ impl Promise {
             }
             Event::Begin(action) => self.begin(action),
             Event::End { value, .. } => self.end(*value, is_certain),
-            Event::Opening | Event::Opened | Event::Failed(_) | Event::Finished => {}
+            _ => {}
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `judge` | whether it does |
 //! | `kill`, `damage` | children killed at random moments; logs damaged as a power cut does |
 //! | `cut`, `disks` | the power cut at random moments |
+//! | `points` | children that end at every failpoint |
 
 mod child;
 #[cfg(target_os = "linux")]
@@ -26,7 +27,10 @@ mod judge;
 mod kill;
 mod life;
 mod model;
+mod place;
 mod plan;
+#[cfg(feature = "failpoints")]
+mod points;
 mod process;
 mod progress;
 
@@ -50,6 +54,9 @@ enum Command {
     /// Cuts the power at random moments (needs root and Debian's xfsprogs; says so where it cannot)
     #[cfg(target_os = "linux")]
     Cut(cut::Cuts),
+    /// Ends children at every failpoint, at every time that they reach it
+    #[cfg(feature = "failpoints")]
+    Points(points::Aborts),
     /// Works on a store, until it is killed
     #[command(hide = true)]
     Child(child::Task),
@@ -60,6 +67,8 @@ fn main() -> ExitCode {
         Command::Kill(kills) => kill::run(&kills),
         #[cfg(target_os = "linux")]
         Command::Cut(cuts) => cut::run(&cuts),
+        #[cfg(feature = "failpoints")]
+        Command::Points(aborts) => points::run(&aborts),
         Command::Child(task) => {
             let done = child::run(&task);
             if let Err(error) = &done {

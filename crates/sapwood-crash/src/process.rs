@@ -2,20 +2,22 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread::JoinHandle,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     event::{Action, Event},
     life::Life,
 };
 
+const SIGKILL: i32 = 9;
 /// So many events wait to be taken in. Behind them, and behind what a pipe holds, the child waits.
 const WAITING: usize = 32;
 
@@ -23,9 +25,8 @@ const WAITING: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Orders {
     pub(crate) cycle: u64,
-    pub(crate) operations: Option<u64>,
-    pub(crate) abort_at: Option<String>,
-    pub(crate) count: bool,
+    /// More arguments.
+    pub(crate) more: Vec<String>,
 }
 
 /// A child that works on a store. It is killed when this is dropped.
@@ -60,15 +61,7 @@ impl Worker {
             &orders.cycle.to_string(),
         ]);
         command.args(["--first", &first.join(",")]);
-        if let Some(operations) = orders.operations {
-            command.args(["--operations", &operations.to_string()]);
-        }
-        if let Some(abort_at) = &orders.abort_at {
-            command.args(["--abort-at", abort_at]);
-        }
-        if orders.count {
-            command.arg("--count");
-        }
+        command.args(&orders.more);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -131,21 +124,21 @@ impl Worker {
     /// Kills the child, and takes in what it told before.
     pub(crate) fn kill(mut self, life: &mut Life) -> Result<()> {
         self.child.kill()?;
-        self.finish(life)
+        let status = self.wait(life)?;
+        // Otherwise it was not that: it panicked, say.
+        ensure!(
+            status.signal() == Some(SIGKILL),
+            "the child ended by itself: {status}"
+        );
+        Ok(())
     }
 
-    /// Waits for the child's end, and takes in what it tells until then. Returns whether it ended well.
-    pub(crate) fn wait(mut self, life: &mut Life) -> Result<bool> {
-        self.finish(life)?;
-        Ok(self.child.wait()?.success())
-    }
-
-    fn finish(&mut self, life: &mut Life) -> Result<()> {
+    /// Waits for the child's end, and takes in what it tells until then.
+    pub(crate) fn wait(mut self, life: &mut Life) -> Result<ExitStatus> {
         while let Ok(event) = self.events.recv() {
             life.take(event?)?;
         }
-        self.child.wait()?;
-        Ok(())
+        Ok(self.child.wait()?)
     }
 }
 
@@ -154,6 +147,8 @@ impl Drop for Worker {
         // Both fail where it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The reader may be waiting for somebody to take in what it has read.
+        while self.events.recv().is_ok() {}
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }

@@ -10,6 +10,7 @@ use super::{RocksDBBackend, convert};
 use crate::{
     backend::{Access, Backend, Keyspace, Progress, Reclaimed, Scope, filter},
     error::Result,
+    failpoint::{Point, reach},
 };
 
 /// How long a prune waits at a time while writes stall.
@@ -132,6 +133,7 @@ fn compact(
         done += clean + run;
         if let Some(first) = first {
             wait_while_writes_stall(backend);
+            reach(Point::PruneCompacts);
             let end = segments.get(done).map(|next| next.start.as_slice());
             let start = (!first.start.is_empty()).then_some(first.start.as_slice());
             backend.compact_range(keyspace, start, end);

@@ -10,6 +10,7 @@ use crate::{
     codec::key,
     config::{Durability, TimestampSource},
     error::{Error, Result},
+    failpoint::{Point, reach},
     limits::GROUP_MAX_BYTES,
     storage::{
         Key, Value,
@@ -124,10 +125,12 @@ impl Store {
         let merge = self.take_along(&mut batch);
         // Until it is known to have succeeded, even if this thread should unwind.
         state.failed = true;
+        reach(Point::CommitReady);
         if let Err(error) = self.backend.write(batch, group.durability) {
             self.write_failed.store(true, Ordering::SeqCst);
             return Err(error);
         }
+        reach(Point::CommitWritten);
         if let Some(merge) = merge {
             merge.written();
         }
@@ -136,6 +139,7 @@ impl Store {
             writes.into_iter().map(version)
         });
         self.recent.insert(versions);
+        reach(Point::CommitRemembered);
         add(&self.counts.commits, group.records.len());
         add(&self.counts.groups, 1);
         add(
@@ -145,8 +149,10 @@ impl Store {
         state.last = group.last;
         if group.durability == Durability::Sync {
             self.note_synced(group.last);
+            reach(Point::CommitNoted);
         }
         self.conflicts.publish(group.records, &self.clock);
+        reach(Point::CommitPublished);
         state.failed = false;
         self.wake.wake();
         Ok(())

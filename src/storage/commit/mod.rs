@@ -56,6 +56,7 @@ use crate::{
     backend::Access,
     config::Durability,
     error::{Error, ErrorKind, Result},
+    failpoint::{Point, reach},
     limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
     sync::{Arc, MutexGuard},
     timestamp::Timestamp,
@@ -217,6 +218,7 @@ impl Store {
             })
             .map_err(|Reentered| reentered())?
             .unwrap_or_else(|Lost| Err(lost()))?;
+        reach(Point::CommitAnswered);
         self.pay(info.writes);
         Ok(info)
     }
