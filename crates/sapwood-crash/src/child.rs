@@ -212,7 +212,7 @@ impl Child<'_> {
                         match value {
                             Some(value) => tx.set(key, value)?,
                             None => tx.delete(key)?,
-                        };
+                        }
                     }
                     Ok::<_, sapwood::Error>(())
                 })?;
@@ -249,7 +249,7 @@ impl Child<'_> {
                 match value {
                     Some(value) => ctx.set(key, value)?,
                     None => ctx.delete(key)?,
-                };
+                }
                 Ok(ExecutionStatus::Success(()))
             },
             |_| Ok(()),

@@ -32,8 +32,8 @@ const CUTS_OF_A_CHILD: u64 = 10;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Cuts {
     /// How often the power is cut.
-    #[arg(long, default_value_t = 1000)]
-    cuts: u64,
+    #[arg(long = "cuts", default_value_t = 1000)]
+    count: u64,
     /// Repeats a run, as far as it can be: the moments of the cuts are never quite the same.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,7 +70,7 @@ pub(crate) fn run(cuts: &Cuts) -> Result<()> {
         };
     }
     let seed = cuts.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let mut progress = Progress::new("cuts", cuts.cuts);
+    let mut progress = Progress::new("cuts", cuts.count);
     let place = place::new(cuts.directory.as_ref())?;
     let disks = match Disks::new(place) {
         Ok(disks) => disks,
@@ -81,13 +81,13 @@ pub(crate) fn run(cuts: &Cuts) -> Result<()> {
     };
     progress.say(&format!("seed {seed}"));
     let mut counts = Counts::default();
-    while counts.cuts < cuts.cuts {
-        let left = (cuts.cuts - counts.cuts).min(CUTS_OF_A_STORE);
+    while counts.cuts < cuts.count {
+        let left = (cuts.count - counts.cuts).min(CUTS_OF_A_STORE);
         let (store, cut) = (counts.stores, counts.cuts);
         live(&disks, mix(&[seed, store]), left, cuts.plant, &mut counts, &mut progress).with_context(|| {
             format!(
                 "seed {seed}, store {store}, after cut {cut}; to run it again: make powercut CUTS={} SEED={seed}",
-                cuts.cuts
+                cuts.count
             )
         })?;
         counts.stores += 1;

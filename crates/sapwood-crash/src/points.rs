@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use sapwood::failpoint::Point;
 use tempfile::TempDir;
 
@@ -33,6 +33,8 @@ use crate::{
 };
 
 const SIGABRT: i32 = 6;
+/// Stores that are tried until all points are reached.
+const ATTEMPTS: u64 = 30;
 
 /// What `points` is asked to do.
 #[derive(Clone, Debug, clap::Args)]
@@ -107,23 +109,7 @@ struct Base {
 /// Ends children at every point.
 pub(crate) fn run(aborts: &Aborts) -> Result<()> {
     let seed = aborts.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let base = Base::new(aborts, seed).with_context(|| format!("seed {seed}"))?;
-    let mut counts = base.count()?;
-    if let Some(only) = &aborts.point {
-        counts.retain(|point, _| point == only);
-    }
-    for point in Point::ALL {
-        let is_reached = counts.get(point.name()).is_some_and(|times| *times > 0);
-        let is_asked_for = aborts
-            .point
-            .as_deref()
-            .is_none_or(|only| only == point.name());
-        ensure!(
-            is_reached || !is_asked_for,
-            "the point {} was never reached; try another seed or more operations ({seed})",
-            point.name()
-        );
-    }
+    let (base, counts) = Base::that_reaches_all(aborts, seed)?;
     let all = counts.values().map(|times| aborts.times.min(*times)).sum();
     let mut progress = Progress::new("failpoints", all);
     progress.say(&format!(
@@ -156,6 +142,21 @@ pub(crate) fn run(aborts: &Aborts) -> Result<()> {
 }
 
 impl Base {
+    /// A store whose children come by every point that is asked for, and how often they do.
+    fn that_reaches_all(aborts: &Aborts, seed: u64) -> Result<(Self, BTreeMap<String, u64>)> {
+        for attempt in 0..ATTEMPTS {
+            let base = Self::new(aborts, mix(&[seed, attempt]))?;
+            let mut counts = base.count()?;
+            if let Some(only) = &aborts.point {
+                counts.retain(|point, _| point == only);
+            }
+            if !counts.is_empty() && counts.values().all(|times| *times > 0) {
+                return Ok((base, counts));
+            }
+        }
+        bail!("some points were never reached; try more operations, or another seed than {seed}")
+    }
+
     fn new(aborts: &Aborts, seed: u64) -> Result<Self> {
         let place = place::new(aborts.directory.as_ref())?;
         let mut life = Life::new(seed, aborts.threads);
