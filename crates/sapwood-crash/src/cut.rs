@@ -236,7 +236,7 @@ fn cut(
                 worker.run_for(life, Duration::from_millis(100))?;
             }
             Err(error) => {
-                let kept = keep(&left)?;
+                let kept = keep(&left, disks.beside())?;
                 return Err(error).with_context(|| format!("kept in {}", kept.display()));
             }
         }
@@ -254,8 +254,8 @@ fn cut(
 }
 
 /// Copies what a cut has left to where it stays.
-fn keep(left: &Path) -> Result<PathBuf> {
-    let kept = place::new(None)?.keep();
+fn keep(left: &Path, beside: &Path) -> Result<PathBuf> {
+    let kept = place::new(Some(&beside.to_path_buf()))?.keep();
     let status = Command::new("cp").arg("-a").arg(left).arg(&kept).status()?;
     ensure!(status.success(), "what was left cannot be kept");
     Ok(kept)

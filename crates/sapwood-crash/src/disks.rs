@@ -83,6 +83,11 @@ impl Disks {
         self.disk.path()
     }
 
+    /// The directory in which they were made.
+    pub(crate) fn beside(&self) -> &Path {
+        self.place.path().parent().unwrap_or(Path::new("/"))
+    }
+
     /// Cuts the power: the disk as it is now, to be mounted later.
     pub(crate) fn cut(&self) -> Result<PathBuf> {
         let image = self.below.path().join("cut.img");

@@ -27,7 +27,16 @@ fn inv_56_inv_58_killed_at_any_moment_nothing_acknowledged_is_lost() {
 
 #[test]
 fn inv_56_a_log_that_lost_its_end_is_noticed() {
-    let (output, told) = run(&["kill", "--cycles", "20", "--plant"]);
+    let kept = TempDir::new().unwrap();
+    let directory = kept.path().to_str().unwrap();
+    let (output, told) = run(&[
+        "kill",
+        "--cycles",
+        "20",
+        "--plant",
+        "--directory",
+        directory,
+    ]);
     assert!(!output.status.success(), "{told}");
     assert!(told.contains("to run it again: make crash"), "{told}");
 }
@@ -43,7 +52,9 @@ fn inv_56_inv_57_after_a_power_cut_everything_synced_is_there() {
 #[cfg(target_os = "linux")]
 #[test]
 fn inv_56_a_commit_that_did_not_wait_for_the_disk_is_noticed() {
-    let (output, told) = run(&["cut", "--cuts", "40", "--plant"]);
+    let kept = TempDir::new().unwrap();
+    let directory = kept.path().to_str().unwrap();
+    let (output, told) = run(&["cut", "--cuts", "40", "--plant", "--directory", directory]);
     assert!(
         told.contains("skipped") || !output.status.success(),
         "{told}"
