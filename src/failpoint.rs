@@ -41,8 +41,6 @@ points! {
     CommitWritten,
     /// Its versions are in memory.
     CommitRemembered,
-    /// How far the disk was waited for was noted.
-    CommitNoted,
     /// It is visible, and nobody was told.
     CommitPublished,
     /// The committer has its answer, and owes the merge.

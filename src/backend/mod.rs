@@ -28,7 +28,6 @@ use crate::{
     config::{Durability, OnlineOptions},
     error::{Error, Result},
     prune_rule::PruneRule,
-    timestamp::Timestamp,
 };
 
 /// The named keyspaces.
@@ -230,13 +229,6 @@ impl Reclaimed {
     }
 }
 
-/// How far the disk was waited for: everything up to a commit of an epoch is on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Synced {
-    pub(crate) epoch: u64,
-    pub(crate) timestamp: Timestamp,
-}
-
 /// How far a long call has come: the part that is done, from 0 to 1, and what it works on.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(f64, &str);
 
@@ -274,14 +266,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         Err(Error::invalid(
             "a store in memory has no files, and none of these options; use RocksDBStorage (Engine::open)",
         ))
-    }
-
-    /// Notes how far a synced write has come, where that can be lost. An error is none: the note is a lower bound.
-    fn note_synced(&self, _synced: Synced) {}
-
-    /// What was noted last, where anything was.
-    fn synced(&self) -> Result<Option<Synced>> {
-        Ok(None)
     }
 
     /// Bytes that a keyspace takes, by the backend's own count.

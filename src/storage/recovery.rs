@@ -3,7 +3,7 @@
 use super::{lookup, store::Store};
 use crate::{
     Value,
-    backend::{Access, Backend, Keyspace, Scope, Synced},
+    backend::{Access, Backend, Keyspace, Scope},
     codec::{commit, key, meta},
     error::{Error, Result},
     timestamp::Timestamp,
@@ -48,23 +48,6 @@ impl Marks {
             trimmed: mark(meta::TRIMMED)?,
         })
     }
-
-    /// Whether everything is there that the disk had. What lies behind damage in a log is passed over without a word
-    /// by who reads it, as after a power cut.
-    pub(super) fn check_synced(&self, backend: &dyn Backend, epoch: u64) -> Result<()> {
-        let Some(synced) = backend.synced()? else {
-            return Ok(());
-        };
-        if (epoch, self.last) >= (synced.epoch, synced.timestamp) {
-            return Ok(());
-        }
-        let what = format!(
-            "the disk had all commits up to {} (epoch {}), and they can be read up to {} (epoch {epoch}) only: the \
-             log is damaged in between, or files were changed (to go on with what is left, remove the file SYNCED)",
-            synced.timestamp, synced.epoch, self.last
-        );
-        Err(Error::corrupt("the log of commits", what))
-    }
 }
 
 /// The newest commit that has a record. Pruning drops records up to the floor, which is then the least that
@@ -81,12 +64,6 @@ fn last_commit(backend: &dyn Backend) -> Result<Timestamp> {
 }
 
 impl Store {
-    /// Notes that the disk has everything up to a commit. By the holder of the turn.
-    pub(crate) fn note_synced(&self, timestamp: Timestamp) {
-        let epoch = self.clock.epoch();
-        self.backend.note_synced(Synced { epoch, timestamp });
-    }
-
     /// Takes the versions of commits that were not merged back into memory, from their records.
     pub(super) fn recall(&self, marks: &Marks) -> Result<()> {
         // A merge may have been under way, whose rows lie below already.

@@ -167,7 +167,6 @@ impl Store {
         state.failed = false;
         rolling_back.end();
         reach(Point::RollbackPublished);
-        self.note_synced(target);
         Ok(())
     }
 }

@@ -115,7 +115,6 @@ impl Store {
         let epochs = rollback::finish(backend.as_ref())?;
         reach(Point::OpenedFinished);
         let marks = Marks::load(backend.as_ref())?;
-        marks.check_synced(backend.as_ref(), epochs.current())?;
         let pins = Pins::load(backend.as_ref())?;
         let feeds = Feeds::load(backend.as_ref())?;
         let store = Self::assemble(backend, options, &marks, pins, feeds, epochs);
@@ -280,7 +279,6 @@ impl Store {
         let _merge = self.merge.lock();
         if !state.is_synced {
             self.backend.sync()?;
-            self.note_synced(state.last);
             reach(Point::Closed);
             state.is_synced = true;
         }

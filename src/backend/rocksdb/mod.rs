@@ -22,7 +22,7 @@ use rocksdb::{
 };
 use self_cell::self_cell;
 
-use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, Synced, WriteBatch};
+use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch};
 use crate::{
     config::{Durability, OnlineOptions, RocksDBConfig},
     error::{Error, ErrorKind, Result},
@@ -77,6 +77,7 @@ impl RocksDBBackend {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open(config, &filters)?;
         let synced = synced::SyncedFile::open(Path::new(&config.path));
+        synced.check(database.db().latest_sequence_number())?;
         Ok(Self::new(database, filters, config, Some(synced)))
     }
 
@@ -104,7 +105,7 @@ impl RocksDBBackend {
             synced,
             online: Mutex::new(online::Online::new(config)),
             is_read_only: synced_file.is_none(),
-            synced_file: synced_file.unwrap_or_else(synced::SyncedFile::none),
+            synced_file: synced_file.unwrap_or_default(),
         }
     }
 
@@ -195,10 +196,14 @@ impl Backend for RocksDBBackend {
             Durability::Buffered => &self.buffered,
             Durability::Sync => &self.synced,
         };
-        self.database
-            .db()
-            .write_opt(writes, options)
-            .map_err(|e| convert(&e))
+        let db = self.database.db();
+        // Others may write meanwhile: this one comes at or behind it, and what came before it is in the log already.
+        let last = db.latest_sequence_number() + writes.len() as u64;
+        db.write_opt(writes, options).map_err(|e| convert(&e))?;
+        if durability == Durability::Sync {
+            self.synced_file.note(last);
+        }
+        Ok(())
     }
 
     fn arm(&self, rule: Arc<PruneRule>) {
@@ -224,7 +229,11 @@ impl Backend for RocksDBBackend {
         if self.is_read_only {
             return Ok(());
         }
-        self.database.db().flush_wal(true).map_err(|e| convert(&e))
+        let db = self.database.db();
+        let last = db.latest_sequence_number();
+        db.flush_wal(true).map_err(|e| convert(&e))?;
+        self.synced_file.note(last);
+        Ok(())
     }
 
     fn compact(&self, keyspace: Keyspace, scope: &Scope, tell: &mut dyn FnMut(f64)) -> Result<()> {
@@ -233,14 +242,6 @@ impl Backend for RocksDBBackend {
 
     fn set_options(&self, options: &OnlineOptions) -> Result<()> {
         online::set(&self.database, &mut self.online.lock(), options)
-    }
-
-    fn note_synced(&self, synced: Synced) {
-        self.synced_file.note(synced);
-    }
-
-    fn synced(&self) -> Result<Option<Synced>> {
-        self.synced_file.read()
     }
 
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64> {

@@ -147,10 +147,6 @@ impl Store {
             usize::from(group.durability == Durability::Sync),
         );
         state.last = group.last;
-        if group.durability == Durability::Sync {
-            self.note_synced(group.last);
-            reach(Point::CommitNoted);
-        }
         self.conflicts.publish(group.records, &self.clock);
         reach(Point::CommitPublished);
         state.failed = false;
