@@ -1,6 +1,6 @@
 //! Points between the steps of the store, at which tests end the process (feature `failpoints`).
 //!
-//! Without the feature [`reach`] is nothing. With it, a test gives a point something to do by its name, through the
+//! Without the feature `reach` is nothing. With it, a test gives a point something to do by its name, through the
 //! crate `fail`, and [`Point::ALL`] lets it try every one.
 
 macro_rules! points {

@@ -19,6 +19,13 @@ fn run(arguments: &[&str]) -> (Output, String) {
     (output, told)
 }
 
+/// A directory in memory, where there is one.
+fn in_memory() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap()
+}
+
 #[test]
 fn inv_56_inv_58_killed_at_any_moment_nothing_acknowledged_is_lost() {
     let (output, told) = run(&["kill", "--cycles", "20"]);
@@ -27,7 +34,7 @@ fn inv_56_inv_58_killed_at_any_moment_nothing_acknowledged_is_lost() {
 
 #[test]
 fn inv_56_a_log_that_lost_its_end_is_noticed() {
-    let kept = TempDir::new().unwrap();
+    let kept = in_memory();
     let directory = kept.path().to_str().unwrap();
     let (output, told) = run(&[
         "kill",
@@ -52,7 +59,7 @@ fn inv_56_inv_57_after_a_power_cut_everything_synced_is_there() {
 #[cfg(target_os = "linux")]
 #[test]
 fn inv_56_a_commit_that_did_not_wait_for_the_disk_is_noticed() {
-    let kept = TempDir::new().unwrap();
+    let kept = in_memory();
     let directory = kept.path().to_str().unwrap();
     let (output, told) = run(&["cut", "--cuts", "40", "--plant", "--directory", directory]);
     assert!(
