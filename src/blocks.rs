@@ -185,6 +185,7 @@ impl Engine {
             + 'static,
     {
         let f = Arc::new(f);
+        self.store().wait_for_debt().map_err(BlockError::refused)?;
         let turn = self.store().commit_turn().map_err(BlockError::refused)?;
         let mut last = turn.last();
         let mut committed = 0;

@@ -9,6 +9,8 @@ use std::ops::RangeBounds;
 #[cfg(feature = "rocksdb-storage")]
 use std::path::Path;
 
+mod retention;
+
 #[cfg(feature = "rocksdb-storage")]
 use crate::{
     config::RocksDBConfig,
@@ -320,6 +322,9 @@ impl Engine {
     /// # Errors
     /// As [`Engine::at`].
     pub fn begin_with(&self, options: TransactionOptions) -> Result<Transaction> {
+        if !options.only_reads() {
+            self.store.wait_for_debt()?;
+        }
         Transaction::begin(&self.store, &options)
     }
 

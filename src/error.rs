@@ -38,6 +38,14 @@ pub enum ErrorKind {
     /// A reader past the age limit, a transaction that can no longer be checked, or either of them at a
     /// timestamp that was rolled back. Begun anew, it may succeed.
     TooOld,
+    /// History that the retention policy no longer keeps takes more than the policy's limit, and did so for as long as
+    /// a writer waits. Once it is pruned, the same work may succeed.
+    RetentionDebt {
+        /// What it takes, about, in bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
     /// A key, a value or a batch over its limit (see [`limits`](crate::limits)).
     TooLarge,
     /// An argument that can never be right, or not in the store's present state.
@@ -69,6 +77,7 @@ impl ErrorKind {
             Self::Pruned { .. } => "pruned",
             Self::NotYet { .. } => "not_yet",
             Self::TooOld => "too_old",
+            Self::RetentionDebt { .. } => "retention_debt",
             Self::TooLarge => "too_large",
             Self::Invalid => "invalid",
             Self::NotFound => "not_found",
@@ -226,7 +235,10 @@ impl Error {
 
     /// Whether the same work, begun anew, may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Conflict { .. } | ErrorKind::TooOld)
+        matches!(
+            self.0.kind,
+            ErrorKind::Conflict { .. } | ErrorKind::TooOld | ErrorKind::RetentionDebt { .. }
+        )
     }
 }
 

@@ -54,6 +54,8 @@ mod prune;
 mod reads;
 #[path = "conformance/records.rs"]
 mod records;
+#[path = "conformance/retention.rs"]
+mod retention;
 #[path = "conformance/rollback.rs"]
 mod rollback;
 #[path = "conformance/savepoints.rs"]

@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** after [`Backend::write`] returned `Ok`, every later read sees the batch, wholly.
 
+pub(crate) mod ended;
 pub(crate) mod filter;
 pub(crate) mod memory;
 #[cfg(feature = "rocksdb-storage")]
@@ -29,6 +30,7 @@ use crate::{
     error::{Error, Result},
     prune_rule::PruneRule,
 };
+use ended::Kept;
 
 /// The named keyspaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +206,7 @@ pub(crate) trait Cursor: fmt::Debug + Send + Sync {
 }
 
 /// What a prune has done to the files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reclaimed {
     /// Rows of `history` before.
     pub(crate) rows_before: u64,
@@ -218,6 +220,8 @@ pub(crate) struct Reclaimed {
     pub(crate) bytes_before: u64,
     /// Bytes that they take now.
     pub(crate) bytes_after: u64,
+    /// What it found in `history` and kept.
+    pub(crate) kept: Kept,
 }
 
 impl Reclaimed {

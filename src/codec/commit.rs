@@ -24,6 +24,8 @@ const FORMAT_VALUES: u8 = 1;
 /// A part is closed once it holds this many bytes: large enough to be cheap, small enough that
 /// few readers need a large buffer.
 const PART_BYTES: usize = 256 << 10;
+/// What stands before the changes in part 0.
+const HEAD_BYTES: usize = 10;
 
 /// What a commit did to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,17 @@ pub struct Changed<'a> {
     pub operation: Operation,
     /// What it was set to, in a part with values.
     pub value: Option<&'a [u8]>,
+}
+
+/// Reads of the value of part 0 when the commit was made, in milliseconds since 1970, and whether no part
+/// follows. What it changed is not looked at.
+///
+/// # Errors
+/// As [`decode_part`].
+pub fn peek(value: &[u8]) -> Result<(u64, bool), DecodeError> {
+    let (head, _) = split(value, HEAD_BYTES).ok_or(DecodeError("the commit's part is cut off"))?;
+    let part = decode_part(0, head)?;
+    Ok((part.time_ms.unwrap_or_default(), part.last))
 }
 
 /// Reads the value of part number `part`.
@@ -267,6 +280,9 @@ mod tests {
             let part = decode_part(u32::try_from(number).unwrap(), value).unwrap();
             assert_eq!(part.last, number + 1 == parts.len());
             assert_eq!(part.time_ms, (number == 0).then_some(7));
+            if number == 0 {
+                assert_eq!(peek(value), Ok((7, false)));
+            }
             back.extend(part.changes.into_iter().map(|change| change.key.to_vec()));
         }
         assert_eq!(
@@ -285,6 +301,8 @@ mod tests {
                 cut == 10,
                 "cut at {cut}"
             );
+            let head = peek(&parts[0][..cut]).ok();
+            assert_eq!(head, (cut >= 10).then_some((7, true)), "cut at {cut}");
         }
     }
 }

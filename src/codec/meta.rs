@@ -6,10 +6,11 @@
 //! | `merged` | the newest commit whose versions lie in `current` and `history`: 8 bytes |
 //! | `trimmed` | the newest commit whose record holds no values any more: 8 bytes |
 //! | `floor` | the prune floor: 8 bytes |
+//! | `retention` | the retention policy: see [`retention`](super::retention) |
 //! | `rollback/` and an epoch: 8 bytes | what the rollback that began it went back to: 8 bytes, then whether it has ended: 1 byte |
-//! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never |
 //! | `feed/NAME` | a named feed: see [`FeedRow`] |
 //! | `lineage/` and a timestamp: 8 bytes | the branch that commits above it belong to, up to the next such row: 16 bytes |
+//! | `pin/NAME` | the pinned timestamp: 8 bytes, then when it expires, in milliseconds since 1970: 8 bytes, 0 for never; then, where it is known, when it was set: 8 bytes |
 //!
 //! DO NOT CHANGE these names and numbers: they are part of the format on disk.
 
@@ -26,6 +27,8 @@ pub const MERGED: &[u8] = b"merged";
 pub const TRIMMED: &[u8] = b"trimmed";
 /// The name of the prune floor.
 pub const FLOOR: &[u8] = b"floor";
+/// The name of the retention policy.
+pub const RETENTION: &[u8] = b"retention";
 /// What the names of pins begin with.
 pub const PIN_PREFIX: &[u8] = b"pin/";
 /// What the names of feeds begin with.
@@ -114,29 +117,36 @@ pub fn decode_timestamp(value: &[u8]) -> Result<Timestamp, DecodeError> {
     }
 }
 
-/// Encodes a pin: what it holds, and when it expires in milliseconds since 1970, if ever.
-pub fn encode_pin(timestamp: Timestamp, expires_ms: Option<u64>) -> [u8; 16] {
-    let mut value = [0; 16];
-    let (head, tail) = value.split_at_mut(8);
-    head.copy_from_slice(&timestamp.get().to_be_bytes());
-    tail.copy_from_slice(&expires_ms.unwrap_or(0).to_be_bytes());
-    value
+/// Encodes a pin: what it holds, when it expires in milliseconds since 1970, if ever, and when it was set, where
+/// that is known.
+pub fn encode_pin(
+    timestamp: Timestamp,
+    expires_ms: Option<u64>,
+    created_ms: Option<u64>,
+) -> Vec<u8> {
+    let numbers = [timestamp.get(), expires_ms.unwrap_or(0)];
+    let numbers = numbers.into_iter().chain(created_ms);
+    numbers.flat_map(u64::to_be_bytes).collect()
 }
 
 /// Reads a pin.
 ///
 /// # Errors
-/// Where the value is not 16 bytes long.
-pub fn decode_pin(value: &[u8]) -> Result<(Timestamp, Option<u64>), DecodeError> {
-    const WRONG: DecodeError = DecodeError("the pin is not 16 bytes long");
+/// Where the value is not 16 or 24 bytes long.
+pub fn decode_pin(value: &[u8]) -> Result<(Timestamp, Option<u64>, Option<u64>), DecodeError> {
+    const WRONG: DecodeError = DecodeError("the pin is not 16 or 24 bytes long");
     let (number, rest) = take_u64(value).ok_or(WRONG)?;
-    match take_u64(rest) {
-        Some((expires_ms, [])) if number <= Timestamp::MAX.get() => Ok((
-            Timestamp::new(number),
-            (expires_ms != 0).then_some(expires_ms),
-        )),
-        _ => Err(WRONG),
+    let (expires_ms, rest) = take_u64(rest).ok_or(WRONG)?;
+    let created_ms = match take_u64(rest) {
+        Some((created_ms, [])) => Some(created_ms),
+        None if rest.is_empty() => None,
+        _ => return Err(WRONG),
+    };
+    if number > Timestamp::MAX.get() {
+        return Err(WRONG);
     }
+    let expires_ms = (expires_ms != 0).then_some(expires_ms);
+    Ok((Timestamp::new(number), expires_ms, created_ms))
 }
 
 /// A named feed: 41 bytes.

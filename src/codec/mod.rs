@@ -18,6 +18,7 @@ pub mod deleted;
 pub mod key;
 pub mod meta;
 pub(crate) mod record;
+pub mod retention;
 
 pub use record::{CurrentRow, HistoryRow, RECORD_HEADER_BYTES};
 

@@ -117,14 +117,19 @@ impl Guards {
 
     /// The oldest timestamp at or above `floor` that a guard holds.
     pub(crate) fn oldest_from(&self, floor: Timestamp) -> Option<Timestamp> {
+        self.held_from(floor).map(|(at, _)| at)
+    }
+
+    /// The same, and for how long it has been held.
+    pub(crate) fn held_from(&self, floor: Timestamp) -> Option<(Timestamp, Duration)> {
         self.shards
             .iter()
             .filter_map(|shard| {
                 let shard = shard.lock();
                 let mut held = shard.held.range((floor, 0)..);
-                held.next().map(|((at, _), _)| *at)
+                held.next().map(|((at, _), held)| (*at, held.age()))
             })
-            .min()
+            .min_by_key(|(at, age)| (*at, std::cmp::Reverse(*age)))
     }
 
     /// Every timestamp below `floor` that a guard holds.

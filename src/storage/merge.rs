@@ -41,7 +41,7 @@ use super::{
     store::Store,
 };
 use crate::{
-    backend::{Access, Keyspace, Scope, WriteBatch},
+    backend::{Access, Keyspace, Scope, WriteBatch, ended::Ended},
     codec::{
         commit, deleted,
         key::{self, KeyBuffer},
@@ -99,8 +99,8 @@ struct Piece {
 /// How far the merge has come once a piece of work was written.
 #[derive(Debug)]
 enum Then {
-    /// Up to this key of the oldest sealed segment.
-    Keys(RecentKey),
+    /// Up to this key of the oldest sealed segment; what it moved to `history`.
+    Keys(RecentKey, Ended),
     /// Everything of the oldest sealed segment, whose newest commit this is.
     Segment(Timestamp),
     /// Records up to here have no values any more.
@@ -264,18 +264,19 @@ impl Store {
         let keys = segment.next_keys(state.key.as_ref(), keys, BATCH_BYTES);
         let old_rows = self.old_rows(&keys)?;
         let mut last = None;
+        let mut ended = Ended::default();
         for ((encoded, versions), old) in keys.iter().zip(old_rows) {
             // What keys bring was weighed, the old versions that move were not.
             if batch.size_bytes() >= BATCH_BYTES {
                 break;
             }
-            merge_key(&mut batch, encoded, versions, old)?;
+            merge_key(&mut batch, &mut ended, encoded, versions, old)?;
             last = Some(encoded.clone());
         }
         // Before the first of them is written.
         self.recent.begin_merge(segment.newest());
         let then = match last {
-            Some(last) => Then::Keys(last),
+            Some(last) => Then::Keys(last, ended),
             None => {
                 let value = meta::encode_timestamp(segment.newest());
                 batch.put(Keyspace::Meta, &[meta::MERGED], &[&value]);
@@ -288,7 +289,10 @@ impl Store {
     /// Notes that a piece of work was written.
     fn advance(&self, state: &mut MergeState, then: Then) {
         match then {
-            Then::Keys(last) => state.key = Some(last),
+            Then::Keys(last, ended) => {
+                state.key = Some(last);
+                self.keeping.merged(&ended);
+            }
             Then::Segment(newest) => {
                 state.merged_segment = self.recent.let_go();
                 state.key = None;
@@ -368,6 +372,7 @@ impl Store {
 /// Adds the rows of a key's versions.
 fn merge_key(
     batch: &mut WriteBatch,
+    ended: &mut Ended,
     encoded: &[u8],
     versions: &[RecentVersion],
     old: OldRow,
@@ -385,7 +390,8 @@ fn merge_key(
         is_changed = true;
         let previous_end = match &newest {
             OldRow::Live(row) => {
-                move_to_history(batch, encoded, row, *start)?;
+                let bytes = move_to_history(batch, encoded, row, *start)?;
+                ended.add(*start, bytes);
                 *start
             }
             OldRow::Absent { deleted } => *deleted,
@@ -418,13 +424,13 @@ fn merge_key(
     Ok(())
 }
 
-/// Moves a row that ends at `end`: in history its end stands where its start stood.
+/// Moves a row that ends at `end`: in history its end stands where its start stood. Returns its bytes there.
 fn move_to_history(
     batch: &mut WriteBatch,
     encoded: &[u8],
     old: &[u8],
     end: Timestamp,
-) -> Result<()> {
+) -> Result<u64> {
     let row = lookup::peek_current(encoded, old)?;
     let mut version_key = KeyBuffer::from_slice(encoded);
     key::push_start(&mut version_key, row.start);
@@ -434,5 +440,5 @@ fn move_to_history(
         &[&version_key],
         &[&end.get().to_be_bytes(), tail],
     );
-    Ok(())
+    Ok((version_key.len() + 8 + tail.len()) as u64)
 }

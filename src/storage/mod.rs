@@ -15,6 +15,7 @@
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `feed` | the commits above a position, one after the other; what that holds |
 //! | `compact` | files into their most compact form |
+//! | `retention` | moving the prune floor by a policy |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
 //! | `export`, `lineage` | the commits of a span of time as a file; which commits of two stores are the same |
 //! | `verify` | whether all that is stored keeps the invariants |
@@ -65,6 +66,7 @@ mod recent;
 mod recovery;
 #[cfg(feature = "rocksdb-storage")]
 mod repair;
+pub(crate) mod retention;
 mod rollback;
 mod status;
 pub(crate) mod store;
@@ -93,6 +95,7 @@ pub use iter::{Iter, Key, Value};
 pub use key_range::KeyRange;
 pub use pins::{Pin, PinOptions};
 pub use prune::PruneReport;
+pub use retention::{FloorHold, RetentionPolicy, RetentionStatus};
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;

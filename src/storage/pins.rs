@@ -29,6 +29,8 @@ pub struct Pin {
     pub timestamp: Timestamp,
     /// When it may be let go, if ever. It holds at least until then.
     pub expires: Option<SystemTime>,
+    /// When it was set, by the clock of its machine; `None` for one that was set before this was noted.
+    pub created: Option<SystemTime>,
 }
 
 /// How a pin is set.
@@ -71,14 +73,15 @@ impl Pins {
             };
             let corrupt =
                 |what: &str| Error::corrupt(format!("the pin {}", name.escape_ascii()), what);
-            let (timestamp, expires_ms) =
+            let (timestamp, expires_ms, created_ms) =
                 meta::decode_pin(value).map_err(|error| corrupt(error.0))?;
             let name = std::str::from_utf8(name).map_err(|_| corrupt("its name is not UTF-8"))?;
-            let expires = expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+            let time = |ms: u64| UNIX_EPOCH.checked_add(Duration::from_millis(ms));
             pins.insert(Pin {
                 name: name.to_owned(),
                 timestamp,
-                expires,
+                expires: expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
+                created: created_ms.and_then(time),
             });
             cursor.next()?;
         }
@@ -159,8 +162,12 @@ pub(crate) fn write(backend: &dyn Backend, pin: &Pin) -> Result<()> {
             .unwrap_or(u64::MAX)
             .max(1)
     });
+    let created_ms = pin.created.map(|created| {
+        let since = created.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    });
     let mut batch = WriteBatch::default();
-    let value = meta::encode_pin(pin.timestamp, expires_ms);
+    let value = meta::encode_pin(pin.timestamp, expires_ms, created_ms);
     batch.put(Keyspace::Meta, &[&meta::pin_key(&pin.name)], &[&value]);
     backend.write(batch, Durability::Sync)
 }

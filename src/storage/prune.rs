@@ -74,6 +74,18 @@ impl Store {
         before: Timestamp,
         progress: Progress<'_>,
     ) -> Result<PruneReport> {
+        let report = self.prune_if(before, &|| true, progress)?;
+        Ok(report.unwrap_or_default())
+    }
+
+    /// The same, unless what asks for it does not hold any more once nothing can change it: neither the policy nor
+    /// the epoch.
+    pub(super) fn prune_if(
+        &self,
+        before: Timestamp,
+        holds: &dyn Fn() -> bool,
+        progress: Progress<'_>,
+    ) -> Result<Option<PruneReport>> {
         let (mut driven, retention) = loop {
             self.check_open()?;
             self.check_not_read_only()?;
@@ -96,6 +108,9 @@ impl Store {
             }
         };
         self.check_open()?;
+        if !holds() {
+            return Ok(None);
+        }
         self.expire_pins(SystemTime::now())?;
         self.guards.let_go_of_the_old();
         self.let_go_of_feeds(before)?;
@@ -112,9 +127,17 @@ impl Store {
         };
         // Nothing can have become droppable since the same rule was driven to its end.
         if driven.as_ref() == Some(&rule) {
-            return Ok(report);
+            return Ok(Some(report));
         }
-        let reclaimed = self.backend.prune(progress)?;
+        self.begin_pass();
+        let reclaimed = self.backend.prune(progress);
+        self.end_pass(
+            reclaimed
+                .as_ref()
+                .ok()
+                .map(|reclaimed| reclaimed.kept.clone()),
+        );
+        let reclaimed = reclaimed?;
         reach(Point::PruneDriven);
         *driven = Some(rule);
         report.rows_before = reclaimed.rows_before;
@@ -124,7 +147,7 @@ impl Store {
         report.undecodable_rows = reclaimed.undecodable_rows;
         report.bytes_before = reclaimed.bytes_before;
         report.bytes_after = reclaimed.bytes_after;
-        Ok(report)
+        Ok(Some(report))
     }
 
     /// Steps 1 to 3. Returns the guard or feed that the floor stopped at, if one did.
@@ -179,6 +202,7 @@ impl Store {
             name: name.to_owned(),
             timestamp: at,
             expires,
+            created: Some(now),
         };
         pins::write(self.backend.as_ref(), &pin)?;
         reach(Point::PinWritten);
@@ -228,6 +252,7 @@ impl Store {
         names.iter().for_each(|name| pins.remove(name));
         drop(pins);
         self.publish_rule();
+        self.keeping.unpinned();
         Ok(())
     }
 }

@@ -160,6 +160,7 @@ impl Store {
         let epochs = complete(backend, &epochs, rollback, self.floor())?;
         merge.rewind(target);
         self.recent.rewind(target);
+        self.keeping.rewind(target);
         self.conflicts.rewind(target, &self.clock);
         self.guards.let_go_above(target);
         *self.epochs.write() = epochs;

@@ -76,6 +76,11 @@ pub struct Stats {
     pub recent_versions: u64,
     /// The memory that these take, about, in bytes.
     pub recent_bytes: u64,
+    /// Bytes of history that are stored and kept for nobody: see
+    /// [`RetentionStatus::debt_bytes`](crate::RetentionStatus::debt_bytes).
+    pub retention_debt_bytes: u64,
+    /// The time since the last full pass of a prune, where there was one.
+    pub last_full_pass: Option<Duration>,
 }
 
 /// Bytes that a keyspace takes.
@@ -143,6 +148,8 @@ impl Store {
             conflict_bytes: kept.bytes,
             recent_versions,
             recent_bytes,
+            retention_debt_bytes: self.debt().0,
+            last_full_pass: self.last_full_pass(),
         }
     }
 

@@ -5,7 +5,8 @@
 //!
 //! **Lock order:** the turn to commit; the driving lock; the retention lock, which a transaction in its turn may
 //! ask for; the state of commits; the merge; that of a rollback which changes rows; then those of the
-//! queue, of who waits in it, of the conflict records, of recent versions, of guards, of pins, of feeds and of epochs, none
+//! queue, of who waits in it, of what the policy keeps, of the conflict records, of recent versions, of guards,
+//! of pins, of feeds and of epochs, none
 //! of which is held while another is taken, but that segments lie under the list of them. Reads take none of
 //! the first five, and that of a rollback only to wait for its end.
 
@@ -22,6 +23,7 @@ use super::{
     pins::Pins,
     recent::Recent,
     recovery::Marks,
+    retention::Keeping,
     rollback,
 };
 use crate::{
@@ -91,6 +93,8 @@ pub(crate) struct Store {
     /// Keys that those who committed owe to the merge.
     pub(crate) debt: AtomicU64,
     pub(crate) counts: Counts,
+    /// What the policy keeps.
+    pub(crate) keeping: Keeping,
     closed: AtomicBool,
 }
 
@@ -123,8 +127,11 @@ impl Store {
             lineage::settle(store.backend.as_ref(), marks.last)?;
         }
         store.recall(&marks)?;
+        store.recall_retention()?;
         reach(Point::OpenedRecalled);
-        Ok(Arc::new(store))
+        let store = Arc::new(store);
+        store.tend_in_background();
+        Ok(store)
     }
 
     fn assemble(
@@ -160,6 +167,7 @@ impl Store {
             write_failed: AtomicBool::new(false),
             debt: AtomicU64::new(0),
             counts: Counts::default(),
+            keeping: Keeping::default(),
             commit: Mutex::new(CommitState {
                 last,
                 failed: false,
@@ -271,9 +279,17 @@ impl Store {
     /// Makes every commit survive the machine, and refuses all work from now on. Snapshots and
     /// iterators that are still held keep the files open, and fail.
     pub(crate) fn close(&self) -> Result<()> {
+        let closed = self.end_work();
+        // Without the turn: what it does may be waiting for that.
+        self.keeping.join();
+        closed
+    }
+
+    fn end_work(&self) -> Result<()> {
         let turn = self.commit_turn()?;
         self.closed.store(true, Ordering::SeqCst);
         self.wake.wake();
+        self.keeping.end();
         let mut state = turn.state();
         // What is being merged is written by then, and nothing after it.
         let _merge = self.merge.lock();

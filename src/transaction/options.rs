@@ -116,4 +116,9 @@ impl TransactionOptions {
         self.attempts = attempts;
         self
     }
+
+    /// Whether nothing can be written.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.read_only || self.at.is_some()
+    }
 }

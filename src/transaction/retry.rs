@@ -43,7 +43,7 @@ pub(crate) fn transact<T, E: From<Error>>(
     commit: CommitOptions,
     mut work: impl FnMut(&mut Transaction) -> Result<T, E>,
 ) -> Result<Transacted<T>, E> {
-    let only_reads = options.read_only || options.at.is_some();
+    let only_reads = options.only_reads();
     let attempts = if only_reads {
         options.attempts.max(1)
     } else {
@@ -52,6 +52,9 @@ pub(crate) fn transact<T, E: From<Error>>(
     for retries in 0..attempts {
         pause(retries);
         let is_last = retries + 1 == attempts;
+        if !only_reads {
+            store.wait_for_debt()?;
+        }
         let mut tx = Begun::new(store, options)?;
         let guard = Arc::clone(&tx.guard);
         let error = match work(&mut tx.transaction) {

@@ -43,6 +43,9 @@ pub(crate) trait Place {
     /// Closes a store and opens it anew, where it outlives its handles.
     fn reopen(&self, storage: Self::Storage) -> Self::Storage;
 
+    /// Waits for the end of all work of a store that is going to be opened anew.
+    fn leave(&self, engine: &Engine);
+
     /// Opens the place's store.
     fn open(&self) -> Self::Storage {
         self.open_with(Options::default())
@@ -115,6 +118,8 @@ impl Place for InMemory {
     fn reopen(&self, storage: MemoryStorage) -> MemoryStorage {
         storage
     }
+
+    fn leave(&self, _: &Engine) {}
 }
 
 /// A directory of its own, with a database of tiny files.
@@ -162,6 +167,10 @@ impl Place for OnRocksDB {
     fn reopen(&self, storage: sapwood::RocksDBStorage) -> sapwood::RocksDBStorage {
         drop(storage);
         self.open()
+    }
+
+    fn leave(&self, engine: &Engine) {
+        engine.close().expect("close");
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn prune(
         for (key, value) in &rows {
             match filter::drops(rule, keyspace, key, value) {
                 Ok(true) => dropped.push(key.clone()),
-                Ok(false) => {}
+                Ok(false) => reclaimed.kept.see(rule, keyspace, key, value),
                 Err(_) => reclaimed.undecodable_rows += 1,
             }
         }

@@ -8,7 +8,7 @@ use std::{thread, time::Duration};
 
 use super::{RocksDBBackend, convert};
 use crate::{
-    backend::{Access, Backend, Keyspace, Progress, Reclaimed, Scope, filter},
+    backend::{Access, Backend, Keyspace, Progress, Reclaimed, Scope, ended::Kept, filter},
     error::Result,
     failpoint::{Point, reach},
 };
@@ -39,7 +39,7 @@ pub(super) fn prune(backend: &RocksDBBackend, progress: Progress<'_>) -> Result<
         let name = keyspace.name();
         let mut tell = |part: f64| progress(from + width * part, name);
         let (dropped_before, undecodable_before) = backend.filters.counts(keyspace);
-        let segments = survey(backend, keyspace)?;
+        let segments = survey(backend, keyspace, &mut reclaimed.kept)?;
         tell(0.3);
         compact(backend, keyspace, &segments, &mut |part| {
             tell(0.3 + 0.7 * part);
@@ -66,7 +66,7 @@ fn size_bytes(backend: &RocksDBBackend) -> Result<u64> {
 }
 
 /// Reads a keyspace and counts, for each file of its last level, the rows that the rule lets go.
-fn survey(backend: &RocksDBBackend, keyspace: Keyspace) -> Result<Vec<Segment>> {
+fn survey(backend: &RocksDBBackend, keyspace: Keyspace, kept: &mut Kept) -> Result<Vec<Segment>> {
     let db = backend.database.db();
     db.flush_cf(backend.database.handle(keyspace))
         .map_err(|e| convert(&e))?;
@@ -86,6 +86,9 @@ fn survey(backend: &RocksDBBackend, keyspace: Keyspace) -> Result<Vec<Segment>> 
             segment.rows += 1;
             let drops = matches!(filter::drops(&rule, keyspace, key, value), Ok(true));
             segment.droppable += u64::from(drops);
+            if !drops {
+                kept.see(&rule, keyspace, key, value);
+            }
         }
         cursor.next()?;
     }

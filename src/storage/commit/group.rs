@@ -149,6 +149,7 @@ impl Store {
         state.last = group.last;
         self.conflicts.publish(group.records, &self.clock);
         reach(Point::CommitPublished);
+        self.keeping.committed();
         state.failed = false;
         self.wake.wake();
         Ok(())

@@ -74,6 +74,7 @@ pub(crate) struct CommitTurn<'s> {
 impl Store {
     /// Commits a batch.
     pub(crate) fn commit(&self, batch: Batch, options: CommitOptions) -> Result<CommitInfo> {
+        self.wait_for_debt()?;
         self.submit(Request {
             writes: batch.into_sorted()?,
             live: None,
@@ -96,6 +97,7 @@ impl Store {
             None => batch.delete(user_key),
         };
         let expected = Expected(expected.map(Value::copy_from_slice));
+        self.wait_for_debt()?;
         self.submit(Request {
             writes: batch.into_sorted()?,
             live: None,
@@ -166,6 +168,7 @@ impl Store {
         range: &KeyRange,
         options: CommitOptions,
     ) -> Result<CommitInfo> {
+        self.wait_for_debt()?;
         let turn = self.commit_turn()?;
         self.check_open()?;
         let mut writes = Vec::new();

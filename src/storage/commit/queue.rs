@@ -194,6 +194,11 @@ impl<T, R> Queue<T, R> {
         Ok(own)
     }
 
+    /// Whether this thread has the turn.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.state.lock().turn == Some(thread::current().id())
+    }
+
     /// Waits for the turn, for work that nothing may come between.
     pub(crate) fn turn(&self) -> Result<Turn<'_, T, R>, Reentered> {
         match self.enter(None, Wait::Asleep)? {

@@ -9,7 +9,7 @@ use crate::{
     codec::{DecodeError, meta},
     error::Result,
     limits::{FEED_NAME_MAX_BYTES, PIN_NAME_MAX_BYTES},
-    storage::Position,
+    storage::{Position, RetentionPolicy},
     timestamp::Timestamp,
 };
 
@@ -88,8 +88,13 @@ impl Marks {
             meta::FLOOR => self.floor = meta::decode_timestamp(value)?,
             meta::MERGED => self.merged = meta::decode_timestamp(value)?,
             meta::TRIMMED => self.trimmed = meta::decode_timestamp(value)?,
+            meta::RETENTION => {
+                if let Err(error) = RetentionPolicy::decode(value) {
+                    wrong(findings, name, &[], || error.to_string());
+                }
+            }
             _ if name.starts_with(meta::PIN_PREFIX) => {
-                let (at, _) = meta::decode_pin(value)?;
+                let (at, _, _) = meta::decode_pin(value)?;
                 let length = name.len() - meta::PIN_PREFIX.len();
                 if length == 0 || length > PIN_NAME_MAX_BYTES || std::str::from_utf8(name).is_err()
                 {

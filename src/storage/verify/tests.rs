@@ -534,12 +534,12 @@ fn inv_63_marks_that_contradict_each_other() {
     Planted::new(0)
         .remove(Meta, b"pin/p")
         .breaks(&[Rule::Marks]);
-    let pin = meta::encode_pin(at(50), None);
+    let pin = meta::encode_pin(at(50), None, None);
     Planted::new(0)
         .put(Meta, b"pin/q", &pin)
         .breaks(&[Rule::Marks]);
     Planted::new(0)
-        .put(Meta, b"pin/", &meta::encode_pin(at(5), None))
+        .put(Meta, b"pin/", &meta::encode_pin(at(5), None, None))
         .breaks(&[Rule::Marks]);
     Planted::new(0)
         .put(Meta, meta::FORMAT, &[0, 0, 0, 9])

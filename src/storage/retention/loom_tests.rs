@@ -1,0 +1,1 @@
+//! The protocols of the bell and the gate, under loom.
