@@ -9,8 +9,8 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The most ends that are told apart. Past it, neighbours are counted together, under the later of both: a
-/// sum up to a timestamp is then too small by at most one of so many parts.
+/// The most ends that are told apart. Past it, neighbours are counted together, under the last of them: a sum up to a
+/// timestamp is then too small by at most one part.
 const MOST_ENDS: usize = if cfg!(test) { 16 } else { 1024 };
 /// As how many ends bytes count of which only the whole is known.
 const SPREAD: u64 = 16;
@@ -20,8 +20,8 @@ const SPREAD: u64 = 16;
 pub(crate) struct Ended {
     by_end: BTreeMap<Timestamp, u64>,
     total: u64,
-    /// Up to here an end counts under the next one that is there.
-    together_up_to: Timestamp,
+    /// From the first to the second, both included, an end counts under the next one that is there.
+    together: Option<(Timestamp, Timestamp)>,
 }
 
 impl Ended {
@@ -29,9 +29,11 @@ impl Ended {
     pub(crate) fn add(&mut self, end: Timestamp, bytes: u64) {
         self.total = self.total.saturating_add(bytes);
         let mut end = end;
-        if end <= self.together_up_to {
+        if let Some((first, last)) = self.together
+            && (first..=last).contains(&end)
+        {
             let next = self.by_end.range(end..).next();
-            end = next.map_or(self.together_up_to, |(next, _)| *next);
+            end = next.map_or(last, |(next, _)| *next);
         }
         let sum = self.by_end.entry(end).or_default();
         *sum = sum.saturating_add(bytes);
@@ -40,18 +42,25 @@ impl Ended {
         }
     }
 
+    /// Counts neighbours together that make no large part: of two that are left beside each other, both together
+    /// would, so about half as many are left.
     fn halve(&mut self) {
-        if let Some((last, _)) = self.by_end.last_key_value() {
-            self.together_up_to = *last;
+        let large = self.total / (MOST_ENDS as u64 / 4);
+        let mut parts: Vec<(Timestamp, u64)> = Vec::new();
+        let first = self.by_end.first_key_value().map(|(first, _)| *first);
+        for (end, bytes) in std::mem::take(&mut self.by_end) {
+            match parts.last_mut() {
+                Some((last, sum)) if sum.saturating_add(bytes) <= large => {
+                    (*last, *sum) = (end, sum.saturating_add(bytes));
+                }
+                _ => parts.push((end, bytes)),
+            }
         }
-        let mut ends = std::mem::take(&mut self.by_end).into_iter();
-        while let Some((end, bytes)) = ends.next() {
-            let (end, bytes) = match ends.next() {
-                Some((later, more)) => (later, bytes.saturating_add(more)),
-                None => (end, bytes),
-            };
-            self.by_end.insert(end, bytes);
+        if let (Some(first), Some((last, _))) = (first, parts.last()) {
+            let before = self.together.map_or(first, |(before, _)| before);
+            self.together = Some((first.min(before), *last));
         }
+        self.by_end = parts.into_iter().collect();
     }
 
     /// Counts what another one has counted.
@@ -100,7 +109,7 @@ impl Ended {
     pub(crate) fn forget_above(&mut self, end: Timestamp) {
         self.by_end.retain(|at, _| *at <= end);
         self.total = self.by_end.values().sum();
-        self.together_up_to = self.together_up_to.min(end);
+        self.together = self.together.map(|(first, last)| (first, last.min(end)));
     }
 }
 
@@ -171,6 +180,20 @@ mod tests {
             let half = ended.up_to(at(from + width / 2));
             prop_assert!(half <= bytes / 2 + 1, "{} of {}", half, bytes);
         }
+    }
+
+    #[test]
+    fn the_past_is_told_apart_as_well_as_what_came_last() {
+        let largest = |ends: &mut dyn Iterator<Item = u64>| {
+            let mut ended = Ended::default();
+            ends.for_each(|end| ended.add(at(end), 10));
+            ended.by_end.values().max().copied()
+        };
+        let (rising, falling) = (largest(&mut (1..=1000)), largest(&mut (1..=1000).rev()));
+        assert!(
+            rising <= Some(2500) && falling <= Some(2500),
+            "{rising:?} {falling:?} of 10000"
+        );
     }
 
     #[test]

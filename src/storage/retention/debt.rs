@@ -68,12 +68,12 @@ impl Figures {
         self.is_unpinned = self.pinned_bytes > 0;
     }
 
-    fn begin_pass(&mut self) {
+    pub(super) fn begin_pass(&mut self) {
         self.since = Some(Ended::default());
         self.is_unpinned = false;
     }
 
-    fn end_pass(&mut self, kept: Option<Kept>) {
+    pub(super) fn end_pass(&mut self, kept: Option<Kept>) {
         let since = self.since.take().unwrap_or_default();
         let Some(kept) = kept else { return };
         self.ended = kept.ended;

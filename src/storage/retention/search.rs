@@ -162,30 +162,38 @@ impl Aged {
 }
 
 impl Commits<'_> {
-    /// When the newest commit was made; `None` where nothing is known of it any more.
+    /// When the newest commit above the floor was made, where there is one.
     fn newest_ms(&self) -> Result<Option<u64>> {
-        let row_key = commit::encode_key(self.visible, 0);
-        let value = self.backend.get(Keyspace::Commits, &row_key)?;
-        let time = value.map(|value| match commit::peek(&value) {
-            Ok((time_ms, _)) => Ok(time_ms),
-            Err(error) => Err(Error::corrupt(
-                lookup::place(Keyspace::Commits, &row_key),
-                error,
-            )),
-        });
-        time.transpose()
+        let mut cursor =
+            self.backend
+                .cursor(Keyspace::Commits, self.scope(self.floor), Access::Scan)?;
+        cursor.seek_to_last()?;
+        let Some((row_key, _)) = cursor.row() else {
+            return Ok(None);
+        };
+        let corrupt = |row_key: &[u8], error| {
+            Error::corrupt(lookup::place(Keyspace::Commits, row_key), error)
+        };
+        let (newest, _) = commit::decode_key(row_key).map_err(|error| corrupt(row_key, error))?;
+        let first = commit::encode_key(newest, 0);
+        let value = self.backend.get(Keyspace::Commits, &first)?;
+        let time = value.map(|value| commit::peek(&value).map_err(|error| corrupt(&first, error)));
+        Ok(time.transpose()?.map(|(time_ms, _)| time_ms))
+    }
+
+    fn scope(&self, above: Timestamp) -> Scope {
+        Scope {
+            start: commit::encode_key(above, u32::MAX).to_vec(),
+            end: Some(commit::encode_key(self.visible, u32::MAX).to_vec()),
+        }
     }
 
     /// Walks the visible commits above a timestamp, in order, as long as `visit` says so: their timestamps, and when
     /// they were made.
     fn walk(&self, above: Timestamp, mut visit: impl FnMut(Timestamp, u64) -> bool) -> Result<()> {
-        let scope = Scope {
-            start: commit::encode_key(above, u32::MAX).to_vec(),
-            end: Some(commit::encode_key(self.visible, u32::MAX).to_vec()),
-        };
-        let mut cursor = self
-            .backend
-            .cursor(Keyspace::Commits, scope, Access::Sweep)?;
+        let mut cursor =
+            self.backend
+                .cursor(Keyspace::Commits, self.scope(above), Access::Sweep)?;
         cursor.seek_to_first()?;
         while let Some((row_key, value)) = cursor.row() {
             let corrupt = |error| Error::corrupt(lookup::place(Keyspace::Commits, row_key), error);

@@ -78,7 +78,11 @@ impl Store {
     }
 
     /// Prunes, unless another policy or epoch has come between.
-    fn prune_to(&self, wanted: &Wanted, progress: Progress<'_>) -> Result<Option<PruneReport>> {
+    pub(super) fn prune_to(
+        &self,
+        wanted: &Wanted,
+        progress: Progress<'_>,
+    ) -> Result<Option<PruneReport>> {
         // Both are changed under the retention lock only.
         let holds = || self.keeping.policy() == wanted.policy && self.clock.epoch() == wanted.epoch;
         match self.prune_if(wanted.floor, &holds, progress) {

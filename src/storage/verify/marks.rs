@@ -89,9 +89,7 @@ impl Marks {
             meta::MERGED => self.merged = meta::decode_timestamp(value)?,
             meta::TRIMMED => self.trimmed = meta::decode_timestamp(value)?,
             meta::RETENTION => {
-                if let Err(error) = RetentionPolicy::decode(value) {
-                    wrong(findings, name, &[], || error.to_string());
-                }
+                RetentionPolicy::decode(value)?;
             }
             _ if name.starts_with(meta::PIN_PREFIX) => {
                 let (at, _, _) = meta::decode_pin(value)?;
