@@ -21,5 +21,7 @@ mod policy;
 mod reading;
 #[path = "checkpoints/restoring.rs"]
 mod restoring;
+#[path = "checkpoints/retention.rs"]
+mod retention;
 #[path = "checkpoints/support.rs"]
 mod support;

@@ -53,7 +53,11 @@ impl Engine {
         self.store.apply_retention(&mut progress)
     }
 
-    /// What is kept, how much is kept for nobody, and who holds it. Costs nothing.
+    /// What is kept, how much is kept for nobody, and who holds it. Costs little: where the policy counts commits or
+    /// their age, it walks over those that came since it was asked last.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`](crate::Storage).
     ///
     /// # Examples
     /// ```
@@ -66,7 +70,7 @@ impl Engine {
     /// let forgotten = engine.at(Timestamp::new(40))?;
     /// engine.set_retention(RetentionPolicy::keep_all().commits(10))?;
     /// engine.apply_retention()?;
-    /// let status = engine.retention_status();
+    /// let status = engine.retention_status()?;
     /// assert_eq!((status.floor, status.wanted), (Timestamp::new(40), Timestamp::new(91)));
     /// let Some(FloorHold::Snapshot { timestamp, .. }) = status.held_by else { panic!() };
     /// assert_eq!(timestamp, Timestamp::new(40));
@@ -74,10 +78,10 @@ impl Engine {
     ///
     /// drop(forgotten);
     /// engine.apply_retention()?;
-    /// assert_eq!(engine.retention_status().debt_bytes, 0);
+    /// assert_eq!(engine.retention_status()?.debt_bytes, 0);
     /// # Ok::<(), sapwood::Error>(())
     /// ```
-    pub fn retention_status(&self) -> RetentionStatus {
+    pub fn retention_status(&self) -> Result<RetentionStatus> {
         self.store.retention_status()
     }
 }

@@ -199,7 +199,7 @@ pub(crate) fn snapshots_hold_the_policy_and_pins_do_not(place: &impl Place) {
         .expect("pin");
     let held = engine.at(at(7)).expect("a snapshot");
     assert_eq!(floor_of(&engine, all().commits(5)), 7);
-    let status = engine.retention_status();
+    let status = engine.retention_status().expect("status");
     assert_eq!((status.floor, status.wanted), (at(7), at(16)));
     assert!(
         matches!(status.held_by, Some(FloorHold::Snapshot { timestamp, .. }) if timestamp == at(7)),
@@ -210,7 +210,7 @@ pub(crate) fn snapshots_hold_the_policy_and_pins_do_not(place: &impl Place) {
     assert!(pin.created.is_some() && status.oldest_pin_age.is_some());
     drop(held);
     assert_eq!(engine.apply_retention().expect("apply").floor, at(16));
-    let status = engine.retention_status();
+    let status = engine.retention_status().expect("status");
     assert_eq!((status.wanted, status.held_by), (at(16), None));
     let pinned = engine.at(at(2)).expect("pinned");
     assert_eq!(pinned.get(b"key").expect("get").as_deref(), Some(&b"2"[..]));
@@ -259,8 +259,8 @@ pub(crate) fn the_background_keeps_to_the_policy(place: &impl Place) {
     }
     until(|| engine.floor() == at(57));
     // The floor moves first.
-    until(|| engine.retention_status().full_passes >= 2);
-    let status = engine.retention_status();
+    until(|| engine.retention_status().expect("status").full_passes >= 2);
+    let status = engine.retention_status().expect("status");
     assert_eq!(status.failure, None);
     assert!(status.last_full_pass.is_some());
     place.leave(&engine);
@@ -276,13 +276,13 @@ pub(crate) fn the_debt_is_what_is_kept_for_nobody(place: &impl Place) {
     for timestamp in 1..=40 {
         commit(&engine, timestamp, 0);
     }
-    assert_eq!(engine.retention_status().debt_bytes, 0);
+    assert_eq!(engine.retention_status().expect("status").debt_bytes, 0);
     engine
         .pin("early", at(5), PinOptions::default())
         .expect("pin");
     let held = engine.at(at(10)).expect("a snapshot");
     assert_eq!(floor_of(&engine, all().commits(1)), 10);
-    let status = engine.retention_status();
+    let status = engine.retention_status().expect("status");
     // 30 rows, of 5 + 8 bytes of key, 17 of header and 2 of value.
     assert_eq!(status.debt_bytes, 30 * 32);
     assert_eq!((status.below_floor_bytes, status.pinned_bytes), (0, 31));
@@ -291,15 +291,15 @@ pub(crate) fn the_debt_is_what_is_kept_for_nobody(place: &impl Place) {
     assert_eq!(engine.stats().retention_debt_bytes, 30 * 32);
     drop(held);
     engine.apply_retention().expect("apply");
-    let status = engine.retention_status();
+    let status = engine.retention_status().expect("status");
     assert_eq!((status.debt_bytes, status.history_bytes), (0, 31));
     // What a pin alone held is debt once it is gone.
     engine.set_retention(all()).expect("a policy");
     engine.unpin("early").expect("unpin");
-    let status = engine.retention_status();
+    let status = engine.retention_status().expect("status");
     assert_eq!((status.debt_bytes, status.below_floor_bytes), (31, 31));
     engine.apply_retention().expect("apply");
-    assert_eq!(engine.retention_status().history_bytes, 0);
+    assert_eq!(engine.retention_status().expect("status").history_bytes, 0);
 }
 
 /// A policy whose debt a snapshot keeps above its limit.
@@ -310,7 +310,7 @@ fn indebted(engine: &Engine, wait: Duration) -> sapwood::Snapshot {
     let held = engine.at(at(10)).expect("a snapshot");
     let policy = all().commits(1).debt_limit_bytes(100).debt_wait(wait);
     assert_eq!(floor_of(engine, policy), 10);
-    assert!(engine.retention_status().writers_wait);
+    assert!(engine.retention_status().expect("status").writers_wait);
     held
 }
 
@@ -374,6 +374,6 @@ pub(crate) fn who_waits_for_the_debt_goes_on_once_it_is_paid(place: &impl Place)
             writer.join().expect("a thread");
         }
     });
-    assert!(!engine.retention_status().writers_wait);
+    assert!(!engine.retention_status().expect("status").writers_wait);
     assert_eq!(engine.visible(), at(43));
 }

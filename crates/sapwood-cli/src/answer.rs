@@ -2,7 +2,8 @@
 
 use sapwood::{
     Applied, Backup, Change, CommitRecord, Export, Feed, Key, KeyspaceSize, Pin, Position,
-    PruneReport, RepairReport, RollbackReport, Status, Timestamp, Value, VerifyReport, Version,
+    PruneReport, RepairReport, RetentionStatus, RollbackReport, Status, Timestamp, Value,
+    VerifyReport, Version,
 };
 
 /// What a command found or did.
@@ -24,6 +25,8 @@ pub(crate) enum Answer {
     Changes(Vec<Change>),
     /// All pins.
     Pins(Vec<Pin>),
+    /// What is kept, and for whom.
+    Retention(RetentionStatus),
     /// Pruning was done.
     Pruned(PruneReport),
     /// The state was rolled back.
@@ -74,6 +77,7 @@ pub(crate) struct Stats {
     pub(crate) status: Status,
     pub(crate) sizes: Vec<KeyspaceSize>,
     pub(crate) pins: Vec<Pin>,
+    pub(crate) retention: RetentionStatus,
 }
 
 /// What an import did.

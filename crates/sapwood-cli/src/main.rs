@@ -6,6 +6,7 @@
 //! | `language` | the shell's lines: words, escapes, commands; pure |
 //! | `feeds` | what was committed: feeds, exports |
 //! | `copies`, `maintain` | restoring and backups; migrating and repairing |
+//! | `retention` | what is kept |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -26,6 +27,7 @@ mod language;
 mod maintain;
 mod progress;
 mod render;
+mod retention;
 mod session;
 mod shell;
 mod transactions;
@@ -87,6 +89,10 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         Action::Apply(args) => format.answer(&Ok(feeds::apply(&args, cli.db)?))?,
         Action::Migrate(action) => {
             let answer = maintain::migrate(&action, cli.db)?;
+            format.answer(&Ok(answer))?;
+        }
+        Action::Retention(action) => {
+            let answer = retention::run(&action, cli.db)?;
             format.answer(&Ok(answer))?;
         }
         Action::Repair(args) => {

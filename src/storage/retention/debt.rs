@@ -14,6 +14,7 @@ use std::{
 
 use crate::{
     backend::ended::{Ended, Kept},
+    error::Result,
     storage::{FeedHold, Pin, RetentionPolicy, store::Store},
     timestamp::Timestamp,
 };
@@ -170,7 +171,7 @@ impl fmt::Display for FloorHold {
     }
 }
 
-/// What is kept, what is kept for nobody, and why: figures that cost nothing to ask for.
+/// What is kept, what is kept for nobody, and why.
 ///
 /// Bytes are keys and values of ended versions, before compression, and an estimate: exact after each full pass of
 /// a prune, and from then on but for what happens beside one; see [`is_estimate`](Self::is_estimate) for what
@@ -182,7 +183,7 @@ pub struct RetentionStatus {
     pub policy: RetentionPolicy,
     /// The lowest timestamp that can be read without a pin.
     pub floor: Timestamp,
-    /// Where the policy would have the floor, when it was looked at last.
+    /// Where the policy would have the floor.
     pub wanted: Timestamp,
     /// The retention debt: bytes that ended at or below `wanted` (or the floor, if that is higher) and are still
     /// stored, though no pin holds them.
@@ -263,7 +264,9 @@ impl Store {
         first.filter(|hold| hold.timestamp() < before)
     }
 
-    pub(crate) fn retention_status(&self) -> RetentionStatus {
+    pub(crate) fn retention_status(&self) -> Result<RetentionStatus> {
+        self.check_open()?;
+        self.wanted()?;
         let floor = self.floor();
         let (debt_bytes, below_floor_bytes) = self.debt();
         let oldest_pin = self.oldest_pin();
@@ -274,7 +277,7 @@ impl Store {
         let (pinned_bytes, is_estimate) = (figures.pinned_bytes, figures.is_estimate);
         let history_bytes = figures.ended.total().saturating_add(pinned_bytes);
         drop(figures);
-        RetentionStatus {
+        Ok(RetentionStatus {
             policy: self.keeping.policy(),
             floor,
             wanted,
@@ -292,7 +295,7 @@ impl Store {
             full_passes,
             writers_wait: self.keeping.gate.is_shut(),
             failure,
-        }
+        })
     }
 
     fn oldest_pin(&self) -> Option<Pin> {

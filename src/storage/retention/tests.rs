@@ -88,9 +88,9 @@ fn what_is_held_is_left_alone_and_done_once_it_is_let_go() {
     let guard = store.admit(at(5)).unwrap();
     assert_eq!(store.tend().unwrap(), Tended::Pruned);
     assert_eq!(store.floor(), at(5));
-    let passes = store.retention_status().full_passes;
+    let passes = store.retention_status().unwrap().full_passes;
     assert_eq!(store.tend().unwrap(), Tended::Held);
-    assert_eq!(store.retention_status().full_passes, passes);
+    assert_eq!(store.retention_status().unwrap().full_passes, passes);
     drop(guard);
     assert_eq!(store.tend().unwrap(), Tended::Pruned);
     assert_eq!(store.floor(), at(20));
@@ -104,13 +104,16 @@ fn what_a_pin_alone_held_is_given_back() {
     store.pin("early", at(3), PinOptions::default()).unwrap();
     set_quietly(&store, all().commits(1));
     assert_eq!(store.tend().unwrap(), Tended::Pruned);
-    let status = store.retention_status();
+    let status = store.retention_status().unwrap();
     assert!(status.pinned_bytes > 0 && status.debt_bytes == 0);
     assert_eq!(store.tend().unwrap(), Tended::Idle);
     store.unpin("early").unwrap();
-    assert_eq!(store.retention_status().debt_bytes, status.pinned_bytes);
+    assert_eq!(
+        store.retention_status().unwrap().debt_bytes,
+        status.pinned_bytes
+    );
     assert_eq!(store.tend().unwrap(), Tended::Pruned);
-    assert_eq!(store.retention_status().history_bytes, 0);
+    assert_eq!(store.retention_status().unwrap().history_bytes, 0);
     assert_eq!(store.tend().unwrap(), Tended::Idle);
 }
 
@@ -179,11 +182,11 @@ fn what_was_there_at_opening_counts_until_a_pass_has_read_it() {
     let size = store.backend.size_bytes(Keyspace::History).unwrap();
     drop(store);
     let store = open(&rows, 1 << 20);
-    let status = store.retention_status();
+    let status = store.retention_status().unwrap();
     assert!(status.is_estimate && status.last_full_pass.is_none());
     assert_eq!((status.history_bytes, status.debt_bytes), (size, 0));
     store.prune_before(at(1), &mut |_, _| {}).unwrap();
-    let status = store.retention_status();
+    let status = store.retention_status().unwrap();
     assert!(!status.is_estimate && status.last_full_pass.is_some());
     assert_eq!(status.history_bytes, size);
 }

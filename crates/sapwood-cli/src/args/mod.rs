@@ -5,6 +5,7 @@ mod copies;
 mod feeds;
 mod maintain;
 mod query;
+mod retention;
 mod values;
 
 pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
@@ -17,6 +18,7 @@ pub(crate) use values::Place;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell as CompletionShell;
 pub(crate) use query::Query;
+pub(crate) use retention::RetentionAction;
 
 /// Versioned state: the newest state of a key-value world, and every past one that is kept.
 #[derive(Debug, Parser)]
@@ -68,6 +70,9 @@ pub(crate) enum Action {
     ///
     /// The damaged one is only read. A checkpoint or a backup, where there is one, is better.
     Repair(RepairArgs),
+    /// Show, change and keep to what is kept of the past.
+    #[command(subcommand, after_help = RETENTION_EXAMPLES)]
+    Retention(RetentionAction),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
 
@@ -126,6 +131,13 @@ Examples:
   sapwood migrate rocksdb ~/node/state --column-family accounts --db state.db
   sapwood migrate sapwood state.db --compression zstd --db small.db
 The new database comes to its place when it is whole; one that was stopped is simply run again.";
+const RETENTION_EXAMPLES: &str = "\
+Examples:
+  sapwood retention set --commits 100000
+  sapwood retention set --age 604800 --history-bytes 10000000000 --at-least-commits 100
+  sapwood retention set --keep-all
+  sapwood retention apply                  where no program that has the database open does it
+  sapwood retention show";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -57,6 +57,7 @@ impl Session {
             status: self.engine.status()?,
             sizes: self.engine.sizes()?,
             pins: self.engine.pins()?,
+            retention: self.engine.retention_status()?,
         }))
     }
 }

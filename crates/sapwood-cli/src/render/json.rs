@@ -5,7 +5,7 @@ use sapwood::{
 };
 use serde_json::{Map, Value, json};
 
-use super::clock;
+use super::{clock, retention};
 use crate::{
     answer::Answer,
     failure::{Failure, Result},
@@ -67,6 +67,7 @@ fn fields(answer: &Answer) -> Value {
             json!({ "changes": changes.collect::<Vec<_>>() })
         }
         Answer::Pins(all) => json!({ "pins": pins(all) }),
+        Answer::Retention(status) => retention::json(status),
         Answer::Pruned(report) => json!({
             "floor": report.floor.get(),
             "rows_dropped": report.rows_dropped,
@@ -106,6 +107,7 @@ fn fields(answer: &Answer) -> Value {
             if let Value::Object(fields) = &mut object {
                 fields.insert("sizes_bytes".to_owned(), Value::Object(sizes.collect()));
                 fields.insert("pins".to_owned(), pins(&stats.pins));
+                fields.insert("retention".to_owned(), retention::json(&stats.retention));
             }
             object
         }

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod json;
 mod people;
+mod retention;
 pub(crate) mod table;
 
 use std::io::{IsTerminal, Write};

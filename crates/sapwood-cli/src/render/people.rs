@@ -7,7 +7,7 @@ use sapwood::{
 };
 
 use super::{
-    clock,
+    clock, retention,
     table::{bytes, number, optional, table},
 };
 use crate::{
@@ -61,6 +61,7 @@ pub(super) fn answer(answer: &Answer) -> String {
             counted(&shown, changes.len(), "change")
         }
         Answer::Pins(all) => counted(&pins(all), all.len(), "pin"),
+        Answer::Retention(status) => retention::people(status).to_string(),
         Answer::Pruned(report) => pruned(report),
         Answer::RolledBack(report) => format!(
             "the state is that of {} again, in epoch {}",
@@ -290,7 +291,8 @@ fn stats(stats: &Stats) -> String {
     let total = stats.sizes.iter().map(|size| size.size_bytes).sum();
     sizes.add_row([Cell::new("all"), number(&clock::size(total))]);
     let pins = counted(&pins(&stats.pins), stats.pins.len(), "pin");
-    format!("{}\n{sizes}\n{pins}", status(&stats.status))
+    let kept = retention::people(&stats.retention);
+    format!("{}\n{sizes}\n{pins}\n{kept}", status(&stats.status))
 }
 
 fn imported(report: &Imported) -> String {

@@ -19,6 +19,7 @@ mod maintain;
 mod one_shot;
 mod output;
 mod repository;
+mod retention;
 mod sessions;
 mod support;
 mod transactions;

@@ -1,0 +1,125 @@
+//! What is kept, for programs and for people.
+
+use comfy_table::{Cell, Table};
+use sapwood::{FloorHold, RetentionPolicy, RetentionStatus};
+use serde_json::{Value, json};
+
+use super::{
+    clock,
+    table::{number, table},
+};
+use crate::language::text::printable;
+
+/// The figures, for programs.
+pub(super) fn json(status: &RetentionStatus) -> Value {
+    let policy = &status.policy;
+    json!({
+        "policy": {
+            "commits": policy.commits,
+            "age_ms": policy.age.map(milliseconds),
+            "history_bytes": policy.history_bytes,
+            "at_least_commits": policy.at_least_commits,
+            "debt_limit_bytes": policy.debt_limit_bytes,
+            "debt_wait_ms": policy.debt_wait.map(milliseconds),
+        },
+        "floor": status.floor.get(),
+        "wanted": status.wanted.get(),
+        "debt_bytes": status.debt_bytes,
+        "below_floor_bytes": status.below_floor_bytes,
+        "pinned_bytes": status.pinned_bytes,
+        "history_bytes": status.history_bytes,
+        "is_estimate": status.is_estimate,
+        "held_by": status.held_by.as_ref().map(hold),
+        "oldest_snapshot": status.oldest_snapshot.map(|(timestamp, age)| json!({
+            "timestamp": timestamp.get(),
+            "age_ms": milliseconds(age),
+        })),
+        "oldest_pin": status.oldest_pin.as_ref().map(|pin| json!({
+            "name": pin.name,
+            "timestamp": pin.timestamp.get(),
+            "age_ms": status.oldest_pin_age.map(milliseconds),
+        })),
+        "last_full_pass_ms": status.last_full_pass.map(milliseconds),
+        "failure": status.failure,
+    })
+}
+
+fn hold(hold: &FloorHold) -> Value {
+    match hold {
+        FloorHold::Snapshot { timestamp, age } => json!({
+            "snapshot": timestamp.get(),
+            "age_ms": milliseconds(*age),
+        }),
+        other => json!({ "other": format!("{other:?}") }),
+    }
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The figures, for people.
+pub(super) fn people(status: &RetentionStatus) -> Table {
+    let mut shown = table(["retention", ""]);
+    shown.add_row([Cell::new("policy"), Cell::new(policy(&status.policy))]);
+    shown.add_row([Cell::new("floor"), number(&status.floor)]);
+    shown.add_row([Cell::new("wanted floor"), number(&status.wanted)]);
+    let held = match &status.held_by {
+        None => "-".to_owned(),
+        Some(FloorHold::Snapshot { timestamp, age }) => {
+            format!("a snapshot at {timestamp}, for {} s", age.as_secs())
+        }
+        Some(other) => format!("{other:?}"),
+    };
+    shown.add_row([Cell::new("held by"), Cell::new(held)]);
+    let about = if status.is_estimate { "about " } else { "" };
+    let sizes = [
+        ("history", status.history_bytes),
+        ("kept for nobody", status.debt_bytes),
+        ("of it below the floor", status.below_floor_bytes),
+        ("kept for pins", status.pinned_bytes),
+    ];
+    for (what, bytes) in sizes {
+        let size = format!("{about}{}", clock::size(bytes));
+        shown.add_row([Cell::new(what), number(&size)]);
+    }
+    let pin = status.oldest_pin.as_ref().map(|pin| {
+        let name = printable(pin.name.as_bytes());
+        let age = status.oldest_pin_age;
+        let age = age.map_or_else(String::new, |age| format!(", for {} s", age.as_secs()));
+        format!("{name} at {}{age}", pin.timestamp)
+    });
+    let pin = pin.unwrap_or_else(|| "-".to_owned());
+    shown.add_row([Cell::new("oldest pin"), Cell::new(pin)]);
+    shown
+}
+
+fn policy(policy: &RetentionPolicy) -> String {
+    let limits = [
+        policy
+            .commits
+            .map(|commits| format!("the last {commits} commits")),
+        policy
+            .age
+            .map(|age| format!("the last {} s", age.as_secs_f64())),
+        policy
+            .history_bytes
+            .map(|bytes| format!("{} of history", clock::size(bytes))),
+    ];
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    let mut text = if limits.is_empty() {
+        "everything is kept".to_owned()
+    } else {
+        format!("at most {}", limits.join(", "))
+    };
+    if let Some(commits) = policy.at_least_commits {
+        text.push_str(&format!("; at least the last {commits} commits"));
+    }
+    if let Some(bytes) = policy.debt_limit_bytes {
+        text.push_str(&format!(
+            "; writers wait above {} of debt",
+            clock::size(bytes)
+        ));
+    }
+    text
+}
