@@ -1,6 +1,6 @@
 //! [`Bell`]: wakes the thread that keeps to the policy.
 //!
-//! Whoever commits rings; only the first ring after the thread has begun to look costs more than a load. The thread
+//! Whoever commits rings; only the first ring after the thread has begun to look costs more than a swap. The thread
 //! stops listening before it looks, so a commit that it does not see rings again.
 
 use std::time::Instant;
@@ -23,7 +23,9 @@ struct State {
 impl Bell {
     /// There is something new.
     pub(crate) fn ring(&self) {
-        if !self.is_rung.load(Ordering::Relaxed) && !self.is_rung.swap(true, Ordering::SeqCst) {
+        // A swap on both sides: either this one comes later and rings, or the thread that looks sees what was done
+        // before it. A load could see an old ring that the thread has stopped listening to.
+        if !self.is_rung.swap(true, Ordering::SeqCst) {
             // Whoever has found it silent under the lock waits by then.
             drop(self.state.lock());
             self.changed.notify_all();
@@ -64,6 +66,6 @@ impl Bell {
 
     /// To be called before looking: what comes from now on rings again.
     pub(crate) fn listen(&self) {
-        self.is_rung.store(false, Ordering::SeqCst);
+        self.is_rung.swap(false, Ordering::SeqCst);
     }
 }
