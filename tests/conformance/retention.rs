@@ -5,9 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use sapwood::{
-    Batch, CommitOptions, Engine, FloorHold, PinOptions, ReadView, RetentionPolicy, Storage,
-};
+use sapwood::{Batch, CommitOptions, Engine, FloorHold, PinOptions, ReadView, RetentionPolicy};
 
 use crate::support::{Place, at, kind};
 
@@ -331,6 +329,12 @@ pub(crate) fn writers_wait_for_the_debt_and_are_refused(place: &impl Place) {
         tx.set(b"key", b"value")
     });
     assert_eq!((kind(refused), runs), ("retention_debt", 0));
+    let executor = sapwood::BlockExecutor::new(Default::default()).expect("an executor");
+    let block = engine.execute_block(&executor, at(99), vec![()], |_, ()| {
+        Ok(sapwood::ExecutionStatus::Success(()))
+    });
+    let refused = block.expect_err("no room").into_error();
+    assert_eq!(refused.kind().name(), "retention_debt");
     // Reading, and going back, go on.
     let options = sapwood::TransactionOptions::default().read_only();
     assert!(engine.begin_with(options).is_ok());
@@ -348,6 +352,10 @@ pub(crate) fn writers_wait_for_the_debt_and_are_refused(place: &impl Place) {
 
 fn indebted_again(engine: &Engine) -> sapwood::Snapshot {
     let held = engine.snapshot().expect("a snapshot");
+    let mut begun = engine
+        .begin(sapwood::Isolation::Serializable)
+        .expect("a transaction");
+    begun.set(b"another key", b"value").expect("set");
     engine.set_retention(all()).expect("a policy");
     for _ in 0..40 {
         engine.set(b"key", b"value").expect("set");
@@ -358,6 +366,8 @@ fn indebted_again(engine: &Engine) -> sapwood::Snapshot {
         .expect("a policy");
     engine.apply_retention().expect("apply");
     assert_eq!(kind(engine.set(b"key", b"value")), "retention_debt");
+    // It holds a snapshot, which a wait would only keep the longer.
+    begun.commit().expect("what was begun is not made to wait");
     held
 }
 

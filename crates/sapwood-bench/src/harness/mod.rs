@@ -13,7 +13,7 @@ pub(crate) use bench::Bench;
 pub(crate) use clock::{Clock, Sample};
 pub(crate) use counts::{Counts, count_reads};
 pub(crate) use figure::{Figure, RowSpec};
-pub(crate) use rounds::{Work, against, alone, alternate, rate};
+pub(crate) use rounds::{Outcome, Work, against, alone, alternate, median, rate};
 pub(crate) use threads::on_threads;
 
 /// The results of a row: its figure, and counts where they were taken.

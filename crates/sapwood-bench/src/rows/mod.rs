@@ -9,6 +9,7 @@
 //! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
 //! | [`transactions`] | P8, P9: transactions that read and write, buffered and synced |
 //! | [`blocks`] | P10, P11, P12: blocks of payments, executed in parallel |
+//! | [`prune`] | P13: what pruning costs: bytes written, and what readers notice |
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 //! | [`shapes`] | P16: the shapes of load that others publish figures of; no peer, the invariant counts |
@@ -19,6 +20,7 @@ mod blocks;
 mod latest_get;
 mod layout;
 mod past_get;
+mod prune;
 mod reading;
 mod scan;
 mod shapes;
@@ -52,7 +54,7 @@ const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (targets::RANDOM_READ, targets::random_read),
 ];
 
-const ALONE: [(RowSpec, Alone); 36] = [
+const ALONE: [(RowSpec, Alone); 38] = [
     (batch_insert::ROW, batch_insert::run),
     (batch_update::ROW, batch_update::run),
     (transactions::OTDB, transactions::otdb),
@@ -66,6 +68,8 @@ const ALONE: [(RowSpec, Alone); 36] = [
     (blocks::TWO, blocks::two),
     (blocks::CHAIN, blocks::chain),
     (blocks::IDLE, blocks::idle),
+    (prune::BYTES, prune::bytes),
+    (prune::P99, prune::p99),
     (layout::GET, layout::get),
     (layout::SCAN, layout::scan),
     (layout::UPDATE, layout::update),

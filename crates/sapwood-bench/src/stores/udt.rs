@@ -44,8 +44,21 @@ impl Udt {
     /// Rewrites all of it into its most compact form; every version stays.
     pub(crate) fn compact(&self) -> Result<()> {
         raw::compact(&self.db);
+        self.settle()
+    }
+
+    /// Waits until every flush and compaction that is due is done.
+    pub(crate) fn settle(&self) -> Result<()> {
         self.db.flush()?;
         settle::wait(|property| Ok(self.db.property_int_value(property)?))
+    }
+
+    /// Lets go of what only timestamps below a floor see, and rewrites all of it.
+    pub(crate) fn prune_before(&self, floor: Timestamp) {
+        let mut options = raw::rewriting_all();
+        options.set_full_history_ts_low(encode(floor));
+        self.db
+            .compact_range_opt(None::<&[u8]>, None::<&[u8]>, &options);
     }
 
     /// Reads every row of the state at a timestamp.

@@ -107,19 +107,18 @@ fn policy(policy: &RetentionPolicy) -> String {
             .map(|bytes| format!("{} of history", clock::size(bytes))),
     ];
     let limits: Vec<_> = limits.into_iter().flatten().collect();
-    let mut text = if limits.is_empty() {
+    let kept = if limits.is_empty() {
         "everything is kept".to_owned()
     } else {
         format!("at most {}", limits.join(", "))
     };
-    if let Some(commits) = policy.at_least_commits {
-        text.push_str(&format!("; at least the last {commits} commits"));
-    }
-    if let Some(bytes) = policy.debt_limit_bytes {
-        text.push_str(&format!(
-            "; writers wait above {} of debt",
-            clock::size(bytes)
-        ));
-    }
-    text
+    let promised = policy.at_least_commits;
+    let promised = promised.map(|commits| format!("at least the last {commits} commits"));
+    let waiting = policy.debt_limit_bytes;
+    let waiting = waiting.map(|bytes| format!("writers wait above {} of debt", clock::size(bytes)));
+    let all: Vec<_> = [Some(kept), promised, waiting]
+        .into_iter()
+        .flatten()
+        .collect();
+    all.join("; ")
 }
