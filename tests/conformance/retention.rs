@@ -329,7 +329,8 @@ pub(crate) fn writers_wait_for_the_debt_and_are_refused(place: &impl Place) {
         tx.set(b"key", b"value")
     });
     assert_eq!((kind(refused), runs), ("retention_debt", 0));
-    let executor = sapwood::BlockExecutor::new(Default::default()).expect("an executor");
+    let executor =
+        sapwood::BlockExecutor::new(sapwood::BlockExecutorConfig::default()).expect("an executor");
     let block = engine.execute_block(&executor, at(99), vec![()], |_, ()| {
         Ok(sapwood::ExecutionStatus::Success(()))
     });
