@@ -59,10 +59,8 @@ pub struct RetentionPolicy {
     pub history_bytes: Option<u64>,
     /// The states after the last so many commits can be read whatever the limits say.
     pub at_least_commits: Option<u64>,
-    /// Writers wait while the [retention debt](RetentionStatus::debt_bytes) is more than this. `None`: they never
+    /// Writers wait while the [retention debt](crate::RetentionStatus::debt_bytes) is more than this. `None`: they never
     /// do.
-    ///
-    /// [`RetentionStatus::debt_bytes`]: crate::RetentionStatus::debt_bytes
     pub debt_limit_bytes: Option<u64>,
     /// For how long they wait before they are refused with
     /// [`RetentionDebt`](crate::ErrorKind::RetentionDebt). 10 seconds where it is not said.
