@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use sapwood::{Batch, CommitOptions, Engine, FloorHold, PinOptions, ReadView, RetentionPolicy};
+use sapwood::{
+    Batch, CommitOptions, Engine, FeedOptions, FloorHold, PinOptions, Position, ReadView,
+    RetentionPolicy,
+};
 
 use crate::support::{Place, at, kind};
 
@@ -17,6 +20,8 @@ suite!(
     a_policy_is_there_after_reopening,
     a_policy_that_keeps_nothing_is_refused,
     snapshots_hold_the_policy_and_pins_do_not,
+    feeds_hold_the_policy_as_far_as_they_may,
+    the_background_lets_go_of_a_feed_that_is_overdue,
     a_rollback_is_never_passed,
     the_background_keeps_to_the_policy,
     the_debt_is_what_is_kept_for_nobody,
@@ -213,6 +218,61 @@ pub(crate) fn snapshots_hold_the_policy_and_pins_do_not(place: &impl Place) {
     let pinned = engine.at(at(2)).expect("pinned");
     assert_eq!(pinned.get(b"key").expect("get").as_deref(), Some(&b"2"[..]));
     assert!(engine.at(at(3)).is_err());
+}
+
+/// A feed that was acknowledged up to a timestamp.
+fn feed(engine: &Engine, name: &str, timestamp: u64, options: FeedOptions) {
+    let position = Position::new(at(timestamp), 0);
+    let made = engine.create_feed(name, position, options);
+    made.expect("a feed");
+}
+
+pub(crate) fn feeds_hold_the_policy_as_far_as_they_may(place: &impl Place) {
+    let engine = place.engine();
+    for timestamp in 1..=40 {
+        commit(&engine, timestamp, 0);
+    }
+    feed(&engine, "index", 10, FeedOptions::default());
+    let later = engine.at(at(20)).expect("a snapshot");
+    assert_eq!(floor_of(&engine, all().commits(1)), 10);
+    let held = engine.retention_status().expect("status").held_by;
+    let Some(FloorHold::Feed {
+        name, timestamp, ..
+    }) = held
+    else {
+        panic!("it is held by {held:?}")
+    };
+    assert_eq!((name.as_deref(), timestamp), (Some("index"), at(10)));
+    // Of two the one that holds the older timestamp is named.
+    engine
+        .acknowledge("index", Position::new(at(30), 0))
+        .expect("acknowledge");
+    assert_eq!(engine.apply_retention().expect("apply").floor, at(20));
+    let held = engine.retention_status().expect("status").held_by;
+    assert!(matches!(&held, Some(FloorHold::Snapshot { timestamp, .. }) if *timestamp == at(20)));
+    drop(later);
+    // Writers who wait are told of it.
+    let policy = all().commits(1).debt_limit_bytes(100);
+    let policy = policy.debt_wait(Duration::ZERO);
+    assert_eq!(floor_of(&engine, policy), 30);
+    let error = engine.set(b"key", b"value").expect_err("no room");
+    assert!(error.to_string().contains("the feed \"index\" at 30"));
+    engine.drop_feed("index").expect("drop");
+    assert_eq!(engine.apply_retention().expect("apply").floor, at(40));
+    assert_eq!(engine.retention_status().expect("status").held_by, None);
+    engine.set(b"key", b"value").expect("room");
+}
+
+pub(crate) fn the_background_lets_go_of_a_feed_that_is_overdue(place: &impl Place) {
+    let engine = place.engine();
+    commit(&engine, 1, 0);
+    feed(&engine, "slow", 1, FeedOptions::default().max_lag(20));
+    engine.set_retention(all().commits(4)).expect("a policy");
+    for timestamp in 2..=60 {
+        commit(&engine, timestamp, 0);
+    }
+    until(|| engine.floor() == at(57));
+    assert!(engine.feeds().expect("feeds")[0].is_let_go);
 }
 
 pub(crate) fn a_rollback_is_never_passed(place: &impl Place) {
