@@ -19,23 +19,23 @@ use crate::{
 };
 
 suite!(
-    inv_56_after_a_rollback_every_timestamp_is_as_it_was,
-    inv_56_other_blocks_at_the_same_heights_are_the_only_ones,
-    inv_56_a_rollback_into_a_gap_goes_on_from_there,
-    inv_56_a_key_that_came_and_went_comes_anew,
-    inv_56_the_epoch_is_there_after_reopening,
-    inv_57_a_snapshot_above_the_target_is_refused_and_one_below_goes_on,
-    inv_57_an_iterator_goes_on_where_it_was,
-    inv_57_listings_above_the_target_are_refused,
-    inv_57_a_transaction_above_the_target_loses,
-    inv_57_a_transaction_at_or_below_the_target_is_checked_against_what_is,
-    inv_57_transact_begins_anew_after_a_rollback,
-    inv_57_a_position_of_an_abandoned_past_is_told,
-    inv_58_what_cannot_be_rolled_back_is_refused_and_changes_nothing,
-    inv_58_the_newest_timestamp_is_no_rollback,
-    inv_59_reads_beside_rollbacks_see_the_one_or_the_other,
-    inv_59_transactions_beside_rollbacks_lose_no_update,
-    inv_59_a_prune_beside_rollbacks_stays_below_what_is_visible,
+    inv_61_after_a_rollback_every_timestamp_is_as_it_was,
+    inv_61_other_blocks_at_the_same_heights_are_the_only_ones,
+    inv_61_a_rollback_into_a_gap_goes_on_from_there,
+    inv_61_a_key_that_came_and_went_comes_anew,
+    inv_61_the_epoch_is_there_after_reopening,
+    inv_61_a_snapshot_above_the_target_is_refused_and_one_below_goes_on,
+    inv_61_an_iterator_goes_on_where_it_was,
+    inv_61_listings_above_the_target_are_refused,
+    inv_61_a_transaction_above_the_target_loses,
+    inv_61_a_transaction_at_or_below_the_target_is_checked_against_what_is,
+    inv_61_transact_begins_anew_after_a_rollback,
+    inv_61_a_position_of_an_abandoned_past_is_told,
+    inv_61_what_cannot_be_rolled_back_is_refused_and_changes_nothing,
+    inv_61_the_newest_timestamp_is_no_rollback,
+    inv_61_reads_beside_rollbacks_see_the_one_or_the_other,
+    inv_61_transactions_beside_rollbacks_lose_no_update,
+    inv_61_a_prune_beside_rollbacks_stays_below_what_is_visible,
 );
 
 fn roll_back(storage: &impl Storage, target: u64) -> u64 {
@@ -55,7 +55,7 @@ fn count_to(storage: &impl Storage, last: u64) {
     }
 }
 
-pub(crate) fn inv_56_after_a_rollback_every_timestamp_is_as_it_was(place: &impl Place) {
+pub(crate) fn inv_61_after_a_rollback_every_timestamp_is_as_it_was(place: &impl Place) {
     let mut storage = place.open();
     WORLD.play(&storage);
     for (epoch, target) in (1..).zip((0..WORLD.last()).rev()) {
@@ -78,7 +78,7 @@ pub(crate) fn inv_56_after_a_rollback_every_timestamp_is_as_it_was(place: &impl 
     }
 }
 
-pub(crate) fn inv_56_other_blocks_at_the_same_heights_are_the_only_ones(place: &impl Place) {
+pub(crate) fn inv_61_other_blocks_at_the_same_heights_are_the_only_ones(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     roll_back(&storage, 4);
@@ -106,7 +106,7 @@ pub(crate) fn inv_56_other_blocks_at_the_same_heights_are_the_only_ones(place: &
     });
 }
 
-pub(crate) fn inv_56_a_rollback_into_a_gap_goes_on_from_there(place: &impl Place) {
+pub(crate) fn inv_61_a_rollback_into_a_gap_goes_on_from_there(place: &impl Place) {
     let storage = place.open_numbered(TimestampSource::CallerGiven);
     let commit = |height, value: &str| storage.commit_at(at(height), vec![set("k", value)]);
     for height in [10, 20, 30] {
@@ -131,7 +131,7 @@ pub(crate) fn inv_56_a_rollback_into_a_gap_goes_on_from_there(place: &impl Place
 }
 
 /// Its times of deletes must not stand in the way of what is merged later.
-pub(crate) fn inv_56_a_key_that_came_and_went_comes_anew(place: &impl Place) {
+pub(crate) fn inv_61_a_key_that_came_and_went_comes_anew(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     put(&engine, "other", "1");
@@ -169,7 +169,7 @@ pub(crate) fn inv_56_a_key_that_came_and_went_comes_anew(place: &impl Place) {
     });
 }
 
-pub(crate) fn inv_56_the_epoch_is_there_after_reopening(place: &impl Place) {
+pub(crate) fn inv_61_the_epoch_is_there_after_reopening(place: &impl Place) {
     let mut storage = place.open();
     for epoch in 1..4 {
         count_to(&storage, 10);
@@ -181,7 +181,7 @@ pub(crate) fn inv_56_the_epoch_is_there_after_reopening(place: &impl Place) {
     }
 }
 
-pub(crate) fn inv_57_a_snapshot_above_the_target_is_refused_and_one_below_goes_on(
+pub(crate) fn inv_61_a_snapshot_above_the_target_is_refused_and_one_below_goes_on(
     place: &impl Place,
 ) {
     let storage = place.open();
@@ -219,7 +219,7 @@ pub(crate) fn inv_57_a_snapshot_above_the_target_is_refused_and_one_below_goes_o
     assert_nothing_is_held(&Engine::new(&storage));
 }
 
-pub(crate) fn inv_57_an_iterator_goes_on_where_it_was(place: &impl Place) {
+pub(crate) fn inv_61_an_iterator_goes_on_where_it_was(place: &impl Place) {
     let storage = place.open();
     WORLD.play(&storage);
     let state = WORLD.state(6);
@@ -256,7 +256,7 @@ pub(crate) fn inv_57_an_iterator_goes_on_where_it_was(place: &impl Place) {
     }
 }
 
-pub(crate) fn inv_57_listings_above_the_target_are_refused(place: &impl Place) {
+pub(crate) fn inv_61_listings_above_the_target_are_refused(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     count_to(&storage, 4);
@@ -285,7 +285,7 @@ pub(crate) fn inv_57_listings_above_the_target_are_refused(place: &impl Place) {
     assert_eq!(shown, [vec!["3"], vec!["4"], vec![]]);
 }
 
-pub(crate) fn inv_57_a_transaction_above_the_target_loses(place: &impl Place) {
+pub(crate) fn inv_61_a_transaction_above_the_target_loses(place: &impl Place) {
     for level in LEVELS {
         let storage = place.open();
         let engine = Engine::new(&storage);
@@ -322,7 +322,7 @@ pub(crate) fn inv_57_a_transaction_above_the_target_loses(place: &impl Place) {
     }
 }
 
-pub(crate) fn inv_57_a_transaction_at_or_below_the_target_is_checked_against_what_is(
+pub(crate) fn inv_61_a_transaction_at_or_below_the_target_is_checked_against_what_is(
     place: &impl Place,
 ) {
     let storage = place.open();
@@ -357,7 +357,7 @@ pub(crate) fn inv_57_a_transaction_at_or_below_the_target_is_checked_against_wha
     assert_nothing_is_held(&engine);
 }
 
-pub(crate) fn inv_57_transact_begins_anew_after_a_rollback(place: &impl Place) {
+pub(crate) fn inv_61_transact_begins_anew_after_a_rollback(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     count_to(&storage, 5);
@@ -398,7 +398,7 @@ pub(crate) fn inv_57_transact_begins_anew_after_a_rollback(place: &impl Place) {
     assert_eq!(storage.epoch(), 2);
 }
 
-pub(crate) fn inv_57_a_position_of_an_abandoned_past_is_told(place: &impl Place) {
+pub(crate) fn inv_61_a_position_of_an_abandoned_past_is_told(place: &impl Place) {
     let storage = place.open();
     let check = |storage: &_, number, epoch| {
         let found = Engine::new(storage).check_position(at(number), epoch);
@@ -430,7 +430,7 @@ pub(crate) fn inv_57_a_position_of_an_abandoned_past_is_told(place: &impl Place)
     });
 }
 
-pub(crate) fn inv_58_what_cannot_be_rolled_back_is_refused_and_changes_nothing(place: &impl Place) {
+pub(crate) fn inv_61_what_cannot_be_rolled_back_is_refused_and_changes_nothing(place: &impl Place) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     WORLD.play(&storage);
@@ -471,7 +471,7 @@ pub(crate) fn inv_58_what_cannot_be_rolled_back_is_refused_and_changes_nothing(p
     assert_eq!(kind(engine.check_position(at(7), 0)), "closed");
 }
 
-pub(crate) fn inv_58_the_newest_timestamp_is_no_rollback(place: &impl Place) {
+pub(crate) fn inv_61_the_newest_timestamp_is_no_rollback(place: &impl Place) {
     let storage = place.open();
     assert_eq!(roll_back(&storage, 0), 0);
     count_to(&storage, 3);
@@ -561,7 +561,7 @@ fn check_kept(storage: &impl Storage, held: &Snapshot) {
     assert_eq!(changes.expect("changes").len() as u64, KEYS);
 }
 
-pub(crate) fn inv_59_reads_beside_rollbacks_see_the_one_or_the_other<P: Place>(place: &P) {
+pub(crate) fn inv_61_reads_beside_rollbacks_see_the_one_or_the_other<P: Place>(place: &P) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     (1..=KEPT).for_each(|number| write_all(&storage, &format!("kept {number}")));
@@ -627,7 +627,7 @@ pub(crate) fn inv_59_reads_beside_rollbacks_see_the_one_or_the_other<P: Place>(p
     });
 }
 
-pub(crate) fn inv_59_a_prune_beside_rollbacks_stays_below_what_is_visible<P: Place>(place: &P) {
+pub(crate) fn inv_61_a_prune_beside_rollbacks_stays_below_what_is_visible<P: Place>(place: &P) {
     let storage = place.open();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -654,7 +654,7 @@ pub(crate) fn inv_59_a_prune_beside_rollbacks_stays_below_what_is_visible<P: Pla
 }
 
 /// Counters that several threads count up while others roll back: each version is one more than the one before.
-pub(crate) fn inv_59_transactions_beside_rollbacks_lose_no_update<P: Place>(place: &P) {
+pub(crate) fn inv_61_transactions_beside_rollbacks_lose_no_update<P: Place>(place: &P) {
     let storage = place.open();
     let engine = Engine::new(&storage);
     let number =

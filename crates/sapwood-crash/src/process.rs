@@ -44,8 +44,22 @@ pub(crate) enum Moment {
     Commits(u64),
     /// After it began to open the store.
     Opening,
-    /// After it began something beside commits that is not over in a moment, the so many-th.
+    /// After it began something beside commits that is not over in a moment, the so many-th; or after
+    /// [`MANY`] commits, lest a long prune beside writers fills the disk.
     Action(u64),
+}
+
+/// As many commits as a child makes at most.
+const MANY: u64 = 5000;
+
+impl Moment {
+    /// The commits after which it has come in any case.
+    fn commits(self) -> u64 {
+        match self {
+            Self::Commits(count) => count,
+            Self::Opening | Self::Action(_) => MANY,
+        }
+    }
 }
 
 impl Worker {
@@ -91,9 +105,9 @@ impl Worker {
             let event = event?;
             let has_come = match (&event, moment) {
                 (Event::Opening, Moment::Opening) => true,
-                (Event::Done { .. }, Moment::Commits(count)) => {
+                (Event::Done { .. }, _) => {
                     commits += 1;
-                    commits >= count
+                    commits >= moment.commits()
                 }
                 (Event::Begin(action), Moment::Action(count)) => {
                     actions += u64::from(!matches!(action, Action::Remove { .. }));

@@ -34,9 +34,7 @@ pub(super) fn failure(failure: &Failure) -> Value {
 
 fn fields(answer: &Answer) -> Value {
     match answer {
-        Answer::Committed(timestamp) | Answer::Checkpoint(timestamp) => {
-            json!({ "timestamp": timestamp.get() })
-        }
+        Answer::Committed(timestamp) | Answer::Checkpoint(timestamp) => at(*timestamp),
         Answer::Began(timestamp) => json!({ "snapshot": timestamp.get() }),
         Answer::Ended(timestamp) => json!({ "timestamp": timestamp.map(Timestamp::get) }),
         Answer::Value(value) => json!({ "value": optional(value.as_deref()) }),
@@ -124,6 +122,10 @@ fn fields(answer: &Answer) -> Value {
             "size_bytes": { "before": report.size_bytes[0], "after": report.size_bytes[1] },
         }),
     }
+}
+
+fn at(timestamp: Timestamp) -> Value {
+    json!({ "timestamp": timestamp.get() })
 }
 
 fn backup(backup: &Backup) -> Value {
