@@ -199,8 +199,8 @@ pub(crate) fn load(path: &Path) -> Result<Manifest> {
     let manifest = path.join(MANIFEST);
     let text = fs::read(&manifest).map_err(|source| match source.kind() {
         IoErrorKind::NotFound | IoErrorKind::NotADirectory => Error::not_found(format!(
-            "there is no checkpoint at {0}: it has no file {MANIFEST}; a database is opened with \
-             Engine::open (one that was a checkpoint, too)",
+            "there is no checkpoint at {0}: it has no file {MANIFEST}; a checkpoint that was opened to write is \
+             a database from then on, and is opened as one",
             path.display()
         )),
         _ => place::failed("read", &manifest, source),

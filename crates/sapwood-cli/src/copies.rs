@@ -58,12 +58,25 @@ fn verify(backups: &Backups, id: Option<u32>) -> Result<Answer> {
         }
     }
     let _spinner = progress::spinner("reading");
+    let mut damaged = Vec::new();
     for backup in &all {
-        backups.verify(backup.id).map_err(|error| {
-            Failure::from(error).explain(|message| format!("backup {}: {message}", backup.id))
-        })?;
+        if let Err(error) = backups.verify(backup.id) {
+            damaged.push((backup.id, Failure::from(error)));
+        }
     }
-    Ok(Answer::BackupsVerified(all))
+    let Some((_, first)) = damaged.first() else {
+        return Ok(Answer::BackupsVerified(all));
+    };
+    let told = |(id, failure): &(u32, Failure)| format!("backup {id}: {}", failure.message);
+    let told: Vec<_> = damaged.iter().map(told).collect();
+    Err(first.clone().explain(|_| {
+        format!(
+            "{} of {} backups cannot be restored; {}",
+            damaged.len(),
+            all.len(),
+            told.join("; ")
+        )
+    }))
 }
 
 fn restored(engine: &Engine) -> Result<Answer> {

@@ -10,7 +10,7 @@ use sapwood::{ApplyOptions, Checkpoint, Engine, FeedOptions, Position, Timestamp
 use crate::{
     answer::Answer,
     args::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction, Place},
-    failure::Result,
+    failure::{Failure, Result},
     progress,
     render::Format,
     session::{Session, path_or_default},
@@ -126,8 +126,21 @@ pub(crate) fn export(args: &ExportArgs, db: Option<PathBuf>) -> Result<Answer> {
 /// Applies an export; to a new database, where there is none.
 pub(crate) fn apply(args: &ApplyArgs, db: Option<PathBuf>) -> Result<Answer> {
     // Nothing is made for what cannot be applied.
-    sapwood::Export::read(&args.file)?;
-    let mut session = Session::create(&path_or_default(db))?;
+    let export = sapwood::Export::read(&args.file)?;
+    let path = path_or_default(db);
+    if export.after > Timestamp::ZERO && !Session::is_there(&path) {
+        return Err(Failure::new(
+            "not_found",
+            format!(
+                "there is no database at {}, and the export begins after {}: restore a copy that ends there, or \
+                 apply what lies before it first",
+                path.display(),
+                export.after
+            ),
+        )
+        .unusable());
+    }
+    let mut session = Session::create(&path)?;
     let spinner = progress::spinner("applying");
     let mut options = ApplyOptions::default();
     if let Some(last) = args.up_to {

@@ -60,18 +60,21 @@ impl Session {
 
     /// Opens a database that is there; never creates anything.
     pub(crate) fn existing(path: &Path) -> Result<Self> {
-        // A file is refused by the engine, in its own words.
-        if path.is_file() || path.join("CURRENT").exists() {
+        if Self::is_there(path) {
             return Self::create(path);
         }
-        Err(Failure::new(
-            "not_found",
-            format!(
-                "there is no database at {}; name one with --db, or make one with an import or set",
-                path.display()
-            ),
-        )
-        .unusable())
+        let what = if path.join("LOCK").exists() {
+            "it has no file CURRENT, which says where it begins; restore it from a checkpoint or a backup"
+        } else {
+            "name one with --db, or make one with an import or set"
+        };
+        let message = format!("there is no database at {}; {what}", path.display());
+        Err(Failure::new("not_found", message).unusable())
+    }
+
+    /// Whether there is something to open. A file is refused by the engine, in its own words.
+    pub(crate) fn is_there(path: &Path) -> bool {
+        path.is_file() || path.join("CURRENT").exists()
     }
 
     /// Rolls back what is open, and makes every commit survive the machine.

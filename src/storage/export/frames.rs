@@ -13,7 +13,7 @@ use super::Export;
 use crate::{
     Key, Value,
     codec::commit::{self, Operation},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     limits::{KEY_MAX_BYTES, VALUE_MAX_BYTES},
     storage::{
         CommitRecord,
@@ -273,7 +273,9 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 }
 
 fn damaged(path: &Path, what: &str) -> Error {
-    Error::corrupt(format!("the export {}", path.display()), what)
+    let at = format!("the export {}", path.display());
+    let message = format!("{at} is corrupt: {what}; export it again");
+    Error::new(ErrorKind::Corrupt { at }, message)
 }
 
 impl<R: Read> Reader<R> {
@@ -413,7 +415,7 @@ impl<R: Read> Reader<R> {
         let read = input.read_to_end(&mut payload);
         let read = read.map_err(|source| unreadable(&self.path, source))?;
         if u32::try_from(read) != Ok(length) {
-            return Err(self.damaged("it was cut off"));
+            return Err(self.damaged("it was cut off, or a length is wrong"));
         }
         let found = self.exactly::<CHECK_BYTES>()?;
         self.check = check_of(&self.check, [a, b, c, d], kind, &payload);

@@ -300,7 +300,7 @@ fn check_new(name: &str, options: FeedOptions) -> Result<()> {
 
 fn no_feed(name: &str) -> Error {
     Error::not_found(format!(
-        "there is no feed named {name:?}; make one with create_feed"
+        "there is no feed named {name:?}; create it at the position from which it is to begin"
     ))
 }
 

@@ -81,7 +81,10 @@ pub(super) fn answer(answer: &Answer) -> String {
         }
         Answer::Backups(all) => counted(&backups(all), all.len(), "backup"),
         Answer::BackupsVerified(all) => counted(&backups(all), all.len(), "right backup"),
-        Answer::Purged(all) => format!("{} backups were removed", all.len()),
+        Answer::Purged(all) => match all.len() {
+            1 => "1 backup was removed".to_owned(),
+            count => format!("{count} backups were removed"),
+        },
         Answer::Commits {
             commits,
             position,

@@ -47,10 +47,21 @@ pub(super) fn json(status: &RetentionStatus) -> Value {
 fn hold(hold: &FloorHold) -> Value {
     match hold {
         FloorHold::Snapshot { timestamp, age } => json!({
-            "snapshot": timestamp.get(),
+            "kind": "snapshot",
+            "timestamp": timestamp.get(),
             "age_ms": milliseconds(*age),
         }),
-        other => json!({ "other": format!("{other:?}") }),
+        FloorHold::Feed {
+            name,
+            timestamp,
+            age,
+        } => json!({
+            "kind": "feed",
+            "name": name,
+            "timestamp": timestamp.get(),
+            "age_ms": milliseconds(*age),
+        }),
+        other => json!({ "kind": "other", "timestamp": other.timestamp().get() }),
     }
 }
 
@@ -64,13 +75,9 @@ pub(super) fn people(status: &RetentionStatus) -> Table {
     shown.add_row([Cell::new("policy"), Cell::new(policy(&status.policy))]);
     shown.add_row([Cell::new("floor"), number(&status.floor)]);
     shown.add_row([Cell::new("wanted floor"), number(&status.wanted)]);
-    let held = match &status.held_by {
-        None => "-".to_owned(),
-        Some(FloorHold::Snapshot { timestamp, age }) => {
-            format!("a snapshot at {timestamp}, for {} s", age.as_secs())
-        }
-        Some(other) => format!("{other:?}"),
-    };
+    let none = || "-".to_owned();
+    let held = status.held_by.as_ref();
+    let held = held.map_or_else(none, |hold| printable(hold.to_string().as_bytes()));
     shown.add_row([Cell::new("held by"), Cell::new(held)]);
     let about = if status.is_estimate { "about " } else { "" };
     let sizes = [
@@ -89,8 +96,25 @@ pub(super) fn people(status: &RetentionStatus) -> Table {
         let age = age.map_or_else(String::new, |age| format!(", for {} s", age.as_secs()));
         format!("{name} at {}{age}", pin.timestamp)
     });
-    let pin = pin.unwrap_or_else(|| "-".to_owned());
-    shown.add_row([Cell::new("oldest pin"), Cell::new(pin)]);
+    shown.add_row([Cell::new("oldest pin"), Cell::new(pin.unwrap_or_else(none))]);
+    let snapshot = status.oldest_snapshot;
+    let snapshot = snapshot.map(|(at, age)| format!("{at}, for {} s", age.as_secs()));
+    shown.add_row([
+        Cell::new("oldest snapshot"),
+        Cell::new(snapshot.unwrap_or_else(none)),
+    ]);
+    let pass = status.last_full_pass;
+    let pass = pass.map(|time| format!("{} s ago", time.as_secs()));
+    shown.add_row([
+        Cell::new("last full pass"),
+        Cell::new(pass.unwrap_or_else(none)),
+    ]);
+    if let Some(failure) = &status.failure {
+        shown.add_row([
+            Cell::new("failure"),
+            Cell::new(printable(failure.as_bytes())),
+        ]);
+    }
     shown
 }
 

@@ -68,6 +68,16 @@ fn a_directory_of_other_things_is_refused() {
 }
 
 #[test]
+fn a_database_that_lost_its_beginning_is_told_from_none() {
+    let scratch = tempfile::tempdir().unwrap();
+    let db = scratch.path().join("db");
+    get(&db).failed(2, "name one with --db");
+    set(&db).ok();
+    fs::remove_file(db.join("CURRENT")).unwrap();
+    get(&db).failed(2, "it has no file CURRENT");
+}
+
+#[test]
 fn a_database_that_is_open_elsewhere_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let db = scratch.path().join("db");

@@ -164,6 +164,13 @@ fn backups_are_made_listed_checked_purged_and_restored() {
         "corrupt"
     );
     assert!(!Path::new(&world.path("old2")).exists());
+    // Which others are is told as well: the table is one that the next backup shares.
+    world.json("db", &["backup", "create", &backups]);
+    let told = world.on("db", &["backup", "verify", &backups]).json();
+    let message = told["error"]["message"].as_str().unwrap();
+    for part in ["2 of 2 backups", "backup 3: ", "backup 4: "] {
+        assert!(message.contains(part), "{part:?} is missing in {message}");
+    }
 }
 
 #[test]

@@ -166,6 +166,9 @@ fn an_export_is_applied_elsewhere() {
     fs::write(&first, bytes).unwrap();
     assert_eq!(world.kind("newer", &["apply", &first]), "corrupt");
     assert!(!Path::new(&world.path("newer")).exists());
+    // Nor does what begins where there is none.
+    assert_eq!(world.kind("newer", &["apply", &second]), "not_found");
+    assert!(!Path::new(&world.path("newer")).exists());
 }
 
 #[test]

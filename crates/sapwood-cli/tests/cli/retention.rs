@@ -76,6 +76,20 @@ fn what_is_no_policy_is_refused() {
 }
 
 #[test]
+fn what_holds_the_floor_is_named() {
+    let world = world();
+    world.on(&["feed", "create", "index", "--from", "1"]).ok();
+    world.on(&["retention", "set", "--commits", "1"]).ok();
+    world.on(&["retention", "apply"]).ok();
+    let held = &world.on(&["retention", "show"]).json()["held_by"];
+    let named = (&held["kind"], &held["name"], &held["timestamp"]);
+    assert_eq!(named, (&json!("feed"), &json!("index"), &json!(1)));
+    let db = world.0.path().join("db");
+    let told = run(["retention", "show", "--db", db.to_str().unwrap()]);
+    assert!(told.ok().stdout.contains("the feed \"index\" at 1"));
+}
+
+#[test]
 fn people_are_told_in_words() {
     let world = world();
     let db = world.0.path().join("db");
