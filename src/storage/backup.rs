@@ -3,6 +3,7 @@
 //! ```text
 //! DIRECTORY/files/       what RocksDB's backup engine keeps: each table once, however many backups hold it
 //! DIRECTORY/BACKUP-7     the manifest of backup 7: its timestamp and epoch
+//! DIRECTORY/LOCK         locked by the process that makes or purges backups
 //! ```
 //!
 //! A backup is taken of a [checkpoint](super::checkpoint) that lies in the database's directory meanwhile. So commits
@@ -12,7 +13,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -26,23 +28,30 @@ use crate::{
     backend::rocksdb::backup::{BackupFacts, BackupFiles},
     config::RocksDBConfig,
     engine::Engine,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     sync::{Mutex, MutexGuard},
     timestamp::Timestamp,
 };
 
 const FILES: &str = "files";
 const MANIFEST_PREFIX: &str = "BACKUP-";
+const LOCK: &str = "LOCK";
 /// The name of the checkpoint that is backed up, in the directory of its database.
 const COPY: &str = "backup.sapwood-partial";
 
-/// Held while backups are made or purged.
+/// Held while this process makes or purges backups: its threads wait for each other.
 static AT_WORK: Mutex<()> = Mutex::new(());
+
+/// Held while backups are made or purged: others are refused until then.
+struct AtWork {
+    _lock: File,
+    _in_process: MutexGuard<'static, ()>,
+}
 
 /// Incremental backups of an engine: a table that is in several of them is kept once.
 ///
-/// A backup holds the state at one timestamp, with its history and pins. At one time only one process may make or
-/// purge backups in a directory, and a directory should be of one engine.
+/// A backup holds the state at one timestamp, with its history and pins. At one time only one process makes or
+/// purges backups in a directory, and a directory should be of one engine.
 ///
 /// # Examples
 /// ```
@@ -104,15 +113,16 @@ impl Backups {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) where the directory holds other things, and for an engine in memory,
     /// which has no files; [`ReadOnly`](crate::ErrorKind::ReadOnly) for one that was opened to read;
+    /// [`Locked`](crate::ErrorKind::Locked) while another process makes or purges backups there;
     /// [`Io`](crate::ErrorKind::Io). Then no backup was made.
     pub fn create(&self, engine: &Engine) -> Result<Backup> {
         let store: &Store = engine.store();
         store.check_open()?;
         store.check_has_files("backup")?;
         self.check_ours()?;
-        let _at_work = at_work();
-        let made = fs::create_dir_all(&self.directory);
+        let made = fs::create_dir_all(self.directory.join(FILES));
         made.map_err(|source| place::failed("made", &self.directory, source))?;
+        let _at_work = self.at_work()?;
         let mut files = self.files()?;
         let copy = store.backend.path().unwrap_or(Path::new("")).join(COPY);
         let created = remove_copy(&copy)
@@ -188,14 +198,16 @@ impl Backups {
     /// Returns what was removed.
     ///
     /// # Errors
-    /// As [`Backups::list`]; [`Invalid`](crate::ErrorKind::Invalid) for 0.
+    /// As [`Backups::list`]; [`Invalid`](crate::ErrorKind::Invalid) for 0; [`Locked`](crate::ErrorKind::Locked) while
+    /// another process makes or purges backups there.
     pub fn purge(&self, keep: usize) -> Result<Vec<Backup>> {
         if keep == 0 {
             return Err(Error::invalid(
                 "at least one backup is kept; to have none, remove the directory",
             ));
         }
-        let _at_work = at_work();
+        self.manifests()?;
+        let _at_work = self.at_work()?;
         let mut backups = self.list()?;
         let mut whole = backups.iter().rev().filter(|backup| backup.is_whole);
         let Some(oldest) = whole.nth(keep - 1).map(|backup| backup.id) else {
@@ -217,6 +229,32 @@ impl Backups {
             .count();
         files.purge(kept)?;
         Ok(backups)
+    }
+
+    /// Keeps others from making and purging backups.
+    fn at_work(&self) -> Result<AtWork> {
+        let in_process = AT_WORK.lock();
+        let path = self.directory.join(LOCK);
+        let opened = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let lock = opened.map_err(|source| place::failed("opened", &path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(AtWork {
+                _lock: lock,
+                _in_process: in_process,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::Locked,
+                format!(
+                    "another process makes or purges backups in {}; try again when it is done",
+                    self.directory.display()
+                ),
+            )),
+            Err(TryLockError::Error(source)) => Err(place::failed("locked", &path, source)),
+        }
     }
 
     fn files(&self) -> Result<BackupFiles> {
@@ -289,10 +327,6 @@ impl Backups {
         moved.map_err(|source| place::failed("moved to its place", &partial, source))?;
         place::sync(&self.directory)
     }
-}
-
-fn at_work() -> MutexGuard<'static, ()> {
-    AT_WORK.lock()
 }
 
 fn title(id: u32) -> String {

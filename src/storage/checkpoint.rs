@@ -199,8 +199,8 @@ pub(crate) fn load(path: &Path) -> Result<Manifest> {
     let manifest = path.join(MANIFEST);
     let text = fs::read(&manifest).map_err(|source| match source.kind() {
         IoErrorKind::NotFound | IoErrorKind::NotADirectory => Error::not_found(format!(
-            "there is no checkpoint at {0}: it has no file {MANIFEST}; a checkpoint that was opened to write is \
-             a database from then on, and is opened as one",
+            "there is no checkpoint at {0}: it has no file {MANIFEST}; one that was opened to write is a \
+             database from then on, and is opened as one (Engine::open)",
             path.display()
         )),
         _ => place::failed("read", &manifest, source),

@@ -315,3 +315,22 @@ fn a_backup_that_was_cut_short_is_none_and_the_next_one_is_made() {
         assert!(!world.path("db").join(left).exists());
     }
 }
+
+#[test]
+fn while_another_process_is_at_work_nothing_is_made_or_purged() {
+    let world = World::new();
+    let engine = world.open("db");
+    let backups = Backups::open(world.path("backups"));
+    fill(&engine, 3, 1);
+    backups.create(&engine).expect("a backup");
+    backups.create(&engine).expect("a backup");
+    // Files that are opened twice are locked twice, whoever does it.
+    let lock = fs::File::open(world.path("backups").join("LOCK")).expect("the lock");
+    lock.lock().expect("locked");
+    assert_eq!(refused(backups.create(&engine)).0, "locked");
+    assert_eq!(refused(backups.purge(1)).0, "locked");
+    assert_eq!(backups.list().expect("backups").len(), 2);
+    lock.unlock().expect("unlocked");
+    assert_eq!(backups.create(&engine).expect("a backup").id, 3);
+    assert_eq!(backups.purge(1).expect("purged").len(), 2);
+}
