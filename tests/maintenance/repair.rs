@@ -30,6 +30,11 @@ fn config(world: &World, name: &str) -> RocksDBConfig {
 
 /// A database whose largest table, of `current` with one round and of `history` with several, is damaged in its middle.
 fn damage(world: &World, rounds: u64) -> PathBuf {
+    damage_at(world, rounds, |length| length / 2)
+}
+
+/// The same, elsewhere.
+fn damage_at(world: &World, rounds: u64, place: impl Fn(usize) -> usize) -> PathBuf {
     let engine = Engine::open_with(config(world, "damaged")).expect("an engine");
     for round in 1..=rounds {
         let mut batch = Batch::new();
@@ -48,11 +53,8 @@ fn damage(world: &World, rounds: u64) -> PathBuf {
         .into_iter()
         .max_by_key(|(_, bytes)| bytes.len());
     let (name, mut bytes) = largest.expect("a table");
-    let middle = bytes.len() / 2;
-    bytes
-        .get_mut(middle..middle + 4)
-        .expect("a file")
-        .fill(0x55);
+    let place = place(bytes.len());
+    bytes.get_mut(place..place + 4).expect("a file").fill(0x55);
     fs::write(path.join(name), bytes).expect("damaged");
     path
 }
@@ -158,6 +160,85 @@ fn versions_of_a_damaged_block_of_history_are_never_read_as_others() {
     let migrated = RocksDBStorage::migrate(&damaged, world.config("copy"), |_, _| {});
     assert_eq!(refused(migrated).0, "corrupt");
     assert!(!world.path("copy").exists());
+}
+
+#[test]
+fn a_damaged_first_block_costs_itself_and_no_more() {
+    for rounds in [1, 5] {
+        let world = World::new();
+        damage_at(&world, rounds, |_| 100);
+        let (report, engine) = repair(&world);
+        assert_eq!(report.parts_dropped, 1, "{report:?}");
+        let part = if rounds == 1 { "current" } else { "history" };
+        assert!(list(&world).contains(&format!("part {part} - ")));
+        let kept = report.kept.iter().find(|rows| rows.keyspace == part);
+        // All but the newest versions have ended.
+        let whole = KEYS * (rounds - 1).max(1);
+        let kept = kept.expect("its rows").rows;
+        assert!(kept >= whole / 2 && kept < whole, "{kept} of {whole}");
+        // The last keys lie behind it.
+        for round in 1..=rounds {
+            let state = engine.at(Timestamp::new(round)).expect("a snapshot");
+            let found = state.get(key(KEYS - 1)).expect("readable");
+            assert_eq!(found.expect("a value"), value(KEYS - 1, round).as_bytes());
+        }
+    }
+}
+
+#[test]
+fn the_past_of_a_key_that_came_again_and_lost_its_newest_version_is_read_still() {
+    let world = World::new();
+    let engine = Engine::open_with(config(&world, "damaged")).expect("an engine");
+    let commit = |fill: &dyn Fn(&mut Batch, String, u64)| {
+        let mut batch = Batch::new();
+        for number in 0..KEYS {
+            fill(&mut batch, key(number), number);
+        }
+        engine
+            .commit(batch, CommitOptions::default())
+            .expect("a commit");
+    };
+    commit(&|batch, key, _| {
+        batch.set(key, "first");
+    });
+    commit(&|batch, key, _| {
+        batch.delete(key);
+    });
+    for _ in 3..=4 {
+        commit(&|batch, key, number| {
+            batch.set(key, value(number, 3));
+        });
+    }
+    commit(&|batch, key, number| {
+        batch.set(key, value(number, 5).repeat(20));
+    });
+    engine.compact().expect("compacted");
+    engine.close().expect("closed");
+    drop(engine);
+    let path = world.path("damaged");
+    // Its newest versions are the longest.
+    let largest = tables(&path)
+        .into_iter()
+        .max_by_key(|(_, bytes)| bytes.len());
+    let (name, mut bytes) = largest.expect("a table");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4].fill(0x55);
+    fs::write(path.join(name), bytes).expect("damaged");
+    let (report, engine) = repair(&world);
+    assert!(report.deletes_added > 0, "{report:?}");
+    assert!(list(&world).contains("part current "));
+    for number in 0..KEYS {
+        for (at, expected) in [
+            (1, Some("first".to_owned())),
+            (2, None),
+            (3, Some(value(number, 3))),
+            (4, Some(value(number, 3))),
+        ] {
+            let state = engine.at(Timestamp::new(at)).expect("a snapshot");
+            let found = state.get(key(number)).expect("readable");
+            assert_eq!(found.as_deref(), expected.as_deref().map(str::as_bytes));
+        }
+    }
 }
 
 #[test]

@@ -132,7 +132,8 @@ impl Versions<'_> {
         {
             key.last_delete = Some(row.previous_end);
         }
-        if self.current.may_hide(encoded) {
+        // The newest version, or newer ones than the next row.
+        if self.current.may_hide(encoded) || self.history.may_hide(encoded) {
             (key.newer, key.is_whole) = (Newer::Unknown, false);
         }
         while let Some((version_key, row)) = self.history.row() {

@@ -208,7 +208,8 @@ impl Salvage {
         Ok(())
     }
 
-    /// A key with versions that have ended, and neither a newest one nor a delete, ended with the last of them.
+    /// A key with versions that have ended, and no newest one, was deleted when the last of them ended, at the
+    /// latest: its row of `deleted` is missing, or of an earlier delete.
     fn add_deletes(
         &mut self,
         target: &dyn Backend,
@@ -228,7 +229,7 @@ impl Salvage {
                 before.clear();
                 before.extend_from_slice(encoded);
                 let is_known = target.get(Keyspace::Current, encoded)?.is_some()
-                    || target.get(Keyspace::Deleted, encoded)?.is_some();
+                    || last_delete(target, encoded)?.is_some_and(|deleted| deleted >= end);
                 if !is_known {
                     rows.put(Keyspace::Deleted, encoded, &deleted::encode(end))?;
                     self.deletes_added += 1;
@@ -274,6 +275,13 @@ impl Salvage {
         target.put(Keyspace::Meta, meta::FLOOR, &meta::encode_timestamp(newest))?;
         Ok(())
     }
+}
+
+/// When a key was deleted last, as far as that was copied.
+fn last_delete(target: &dyn Backend, encoded: &[u8]) -> Result<Option<Timestamp>> {
+    let row = target.get(Keyspace::Deleted, encoded)?;
+    // What does not decode was dropped.
+    Ok(row.and_then(|row| deleted::decode(&row).ok()))
 }
 
 /// The lines of what was dropped.

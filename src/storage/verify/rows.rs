@@ -8,8 +8,11 @@ use super::report::Findings;
 use crate::{
     backend::{Access, Backend, Cursor, Keyspace, Scope},
     error::{Error, ErrorKind, Result},
+    limits::KEY_MAX_BYTES,
 };
 
+/// Behind every key.
+const END: &[u8] = &[u8::MAX; KEY_MAX_BYTES];
 /// How long a key is looked for that lies behind a damaged block: each byte takes eight tries.
 const TARGET_BYTES: usize = 64;
 
@@ -146,7 +149,7 @@ impl Rows {
             }
         }
         let mut until = None;
-        // A cursor that has just failed may take the next target for readable when it is not.
+        // Should one be readable no more.
         while let Some(target) = targets.pop() {
             if self.can_read_from(&target, findings)? {
                 until = self.cursor.row().map(|(key, _)| key.to_vec());
@@ -161,6 +164,10 @@ impl Rows {
     }
 
     fn can_read_from(&mut self, target: &[u8], findings: &mut Findings) -> Result<bool> {
+        // RocksDB's cursor that has just failed on a block takes what lies in it for the end, without an error, when it
+        // is sent there again. So it is sent where there is nothing first.
+        let moved = self.cursor.seek(END);
+        known(moved)?;
         let Err(error) = self.cursor.seek(target) else {
             return Ok(true);
         };
