@@ -21,5 +21,7 @@ mod disk;
 mod formats;
 #[path = "bad_input/opening.rs"]
 mod opening;
+#[path = "bad_input/torn.rs"]
+mod torn;
 #[path = "bad_input/transactions.rs"]
 mod transactions;

@@ -8,6 +8,7 @@ mod compact;
 mod cursor;
 mod filter;
 mod layout;
+mod manifest;
 mod online;
 mod open;
 pub(crate) mod plain;

@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use rocksdb::{DB, InfoLogger, LogLevel, Options};
 
-use super::{Database, convert, filter::Filters, layout};
+use super::{Database, convert, filter::Filters, layout, manifest, synced};
 use crate::{
     backend::Keyspace,
     config::RocksDBConfig,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     sync::Arc,
 };
 
@@ -30,15 +30,33 @@ pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Dat
             source,
         )
     })?;
+    let db = match open_files(config, filters) {
+        Err(error) if is_damaged(&error) && manifest::cut_torn_end(path)? => {
+            open_files(config, filters)
+        }
+        opened => opened,
+    }?;
+    with_handles(db, path)
+}
+
+fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
+    let path = Path::new(&config.path);
     if path.join("CURRENT").exists() {
-        check_ours(path)?;
+        match check_ours(path) {
+            // Whether that is so is said by whoever holds its lock.
+            Err(error) if is_damaged(&error) && synced::is_there(path) => {}
+            checked => checked?,
+        }
     } else {
         check_free(path)?;
     }
     let options = layout::database(config);
     let families = layout::column_families(config, filters);
-    let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))?;
-    with_handles(db, path)
+    DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))
+}
+
+fn is_damaged(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt { .. })
 }
 
 /// Opens a database of ours to read: nothing in its directory is changed, and nothing is added to it.

@@ -37,6 +37,11 @@ struct Notes {
     last: u64,
 }
 
+/// Whether a database has one: then it is ours.
+pub(super) fn is_there(database: &Path) -> bool {
+    database.join(NAME).exists()
+}
+
 impl SyncedFile {
     /// Opens the file of a database, or makes it.
     pub(super) fn open(database: &Path) -> Self {
