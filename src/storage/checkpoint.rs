@@ -339,6 +339,14 @@ pub(super) fn mark(path: &Path) -> Result<()> {
     place::sync(path)
 }
 
+/// Refuses a checkpoint of which is not known what it is, before it could be made a database: it would be lost.
+pub(crate) fn check_known(path: &Path) -> Result<()> {
+    if path.join(MANIFEST).exists() {
+        load(path)?;
+    }
+    Ok(())
+}
+
 /// Makes a database of a checkpoint that is opened for writing: it will be one no more. To be called once it is
 /// locked, and before anything can be committed. Returns whether it is a copy, whose history is its own from now
 /// on.

@@ -51,9 +51,10 @@ impl RocksDBStorage {
     /// is not Sapwood's, [`Corrupt`](crate::ErrorKind::Corrupt), [`Io`](crate::ErrorKind::Io).
     #[expect(clippy::needless_pass_by_value, reason = "the seed plan's signature")]
     pub fn new(config: RocksDBConfig) -> Result<Self> {
+        let path = Path::new(&config.path);
+        checkpoint::check_known(path)?;
         let backend = RocksDBBackend::open(&config)?;
         // Nobody else can have it open by now.
-        let path = Path::new(&config.path);
         let is_copy = checkpoint::take_over(path)?;
         let storage = Self::over(backend, &config)?;
         if is_copy {

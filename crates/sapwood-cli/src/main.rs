@@ -97,7 +97,11 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         }
         Action::Repair(args) => {
             let answer = maintain::repair(&args, cli.db)?;
+            let is_whole = matches!(&answer, Answer::Repaired(report) if report.left.is_clean());
             format.answer(&Ok(answer))?;
+            if !is_whole {
+                return Ok(ExitCode::from(Exit::Failed as u8));
+            }
         }
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
@@ -158,6 +162,7 @@ fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<
         return Err(Failure::invalid("--db and --memory exclude each other").unusable());
     }
     let mut session = match db {
+        Some(path) if Checkpoint::read(&path).is_ok() => Session::checkpoint(&path)?,
         Some(path) => Session::create(&path)?,
         None => Session::memory(),
     };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sapwood::{Engine, MemoryStorage, RocksDBConfig, RocksDBStorage};
+use sapwood::{Checkpoint, Engine, MemoryStorage, RocksDBConfig, RocksDBStorage};
 
 use crate::{
     failure::{Failure, Result},
@@ -32,8 +32,19 @@ impl Session {
         }
     }
 
-    /// Opens a database, or creates it.
+    /// Opens a database, or creates it. A checkpoint is refused, lest it be one no more.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        if Checkpoint::read(path).is_ok() {
+            let path = path.display();
+            return Err(Failure::new(
+                "read_only",
+                format!(
+                    "{path} is a checkpoint: it can be read, and made a database of elsewhere (sapwood restore {path} \
+                     --db NEW)"
+                ),
+            )
+            .unusable());
+        }
         Self::over(path, RocksDBStorage::new)
     }
 

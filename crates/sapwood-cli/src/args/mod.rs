@@ -68,7 +68,8 @@ pub(crate) enum Action {
     Migrate(MigrateAction),
     /// Make a database of what can be read of a damaged one, and list what cannot.
     ///
-    /// The damaged one is only read. A checkpoint or a backup, where there is one, is better.
+    /// Nothing is taken out of the damaged one. A checkpoint or a backup, where there is one, is better. Ends with 1
+    /// where something is missing in the new one.
     Repair(RepairArgs),
     /// Show, change and keep to what is kept of the past.
     #[command(subcommand, after_help = RETENTION_EXAMPLES)]

@@ -174,6 +174,39 @@ fn backups_are_made_listed_checked_purged_and_restored() {
 }
 
 #[test]
+fn a_checkpoint_stays_one_whatever_is_asked_of_it() {
+    let world = world();
+    let copy = world.path("copy");
+    world.json("db", &["checkpoint", &copy]);
+    let manifest = Path::new(&copy).join("CHECKPOINT");
+    for write in [
+        &["set", "a", "9"][..],
+        &["prune", "2"],
+        &["backup", "create", &world.path("backups")],
+        &["retention", "set", "--commits", "1"],
+        &["feed", "create", "index"],
+    ] {
+        assert_eq!(world.kind("copy", write), "read_only", "{write:?}");
+        assert!(manifest.exists(), "{write:?}");
+    }
+    let told = shell(Path::new(&copy), "get a\nset a 9\n");
+    assert_eq!(told[0]["value"], "3");
+    assert_eq!(told[1]["error"]["kind"], "read_only");
+    assert!(manifest.exists());
+    // One of which is not known what it is, is not made a database by reading it.
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replacen('1', "7", 1)).unwrap();
+    for ask in [&["get", "a"][..], &["status"], &["set", "a", "9"]] {
+        let kind = world.kind("copy", ask);
+        assert!(
+            ["corrupt", "unsupported"].contains(&kind.as_str()),
+            "{kind}"
+        );
+        assert!(manifest.exists(), "{ask:?}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told() {
     let world = world();
     for wrong in [
