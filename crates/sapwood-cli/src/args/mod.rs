@@ -149,3 +149,6 @@ Examples:
 An import into a database that is not empty goes on behind its newest timestamp, if what the database
 holds is what the import would have brought up to there; else it is refused. So an import that was
 stopped is simply run again.";
+
+#[cfg(test)]
+mod documents_tests;
