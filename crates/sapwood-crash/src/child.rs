@@ -21,6 +21,7 @@ use sapwood::{
 use crate::{
     event::{Action, Event},
     plan::{self, Way, Work, mix},
+    trouble::{self, Trouble},
 };
 
 /// What a child is to do.
@@ -43,6 +44,9 @@ pub(crate) struct Task {
     /// Says that it has waited for the disk, and has not.
     #[arg(long)]
     pub(crate) unsynced: bool,
+    /// Calls of the disk will fail, which is no reason to fail.
+    #[arg(long)]
+    pub(crate) troubled: bool,
     /// Does something beside commits after one of so many.
     #[arg(long, default_value_t = 15)]
     pub(crate) keep_every: u32,
@@ -82,7 +86,11 @@ pub(crate) fn run(task: &Task) -> Result<()> {
     let counts = crate::points::arm(task)?;
     tell(&Event::Opening);
     let path = store_path(&task.directory);
-    let engine = Engine::open_with(config(&path, mix(&[task.seed, task.cycle, 1]))?)?;
+    let opened = Engine::open_with(config(&path, mix(&[task.seed, task.cycle, 1]))?);
+    let engine = match opened {
+        Err(error) if task.troubled => return trouble::tell(&error.into()),
+        opened => opened?,
+    };
     tell(&Event::Opened);
     let workers = BlockExecutorConfig::default();
     let child = Child {
@@ -93,6 +101,7 @@ pub(crate) fn run(task: &Task) -> Result<()> {
             copies: Vec::new(),
             made: 0,
         }),
+        trouble: Trouble::default(),
         engine,
     };
     let failed = AtomicU64::new(0);
@@ -100,7 +109,9 @@ pub(crate) fn run(task: &Task) -> Result<()> {
         for (thread, first) in task.first.iter().enumerate() {
             let (child, failed) = (&child, &failed);
             scope.spawn(move || {
-                if let Err(error) = child.work(thread, *first) {
+                let worked = child.work(thread, *first);
+                let worked = worked.or_else(|error| child.trouble.take(task, error));
+                if let Err(error) = worked {
                     failed.fetch_add(1, Ordering::SeqCst);
                     tell(&Event::Failed(format!("{error:#}")));
                 }
@@ -109,6 +120,12 @@ pub(crate) fn run(task: &Task) -> Result<()> {
     });
     if failed.load(Ordering::SeqCst) > 0 {
         bail!("the child failed");
+    }
+    if child.trouble.has_come() {
+        let again = config(&path, mix(&[task.seed, task.cycle, 2]))?;
+        child.trouble.judge(child.engine, again)?;
+        tell(&Event::Finished);
+        return Ok(());
     }
     child.engine.close()?;
     #[cfg(feature = "failpoints")]
@@ -133,6 +150,7 @@ struct Child<'a> {
     /// Held to write where nobody may commit meanwhile, so that the parent knows what came before.
     world: RwLock<()>,
     keeper: Mutex<Keeper>,
+    trouble: Trouble,
     engine: Engine,
 }
 
@@ -153,11 +171,15 @@ impl Child<'_> {
         let mut random = fastrand::Rng::with_seed(seed);
         let end = self.task.operations.map_or(u64::MAX, |count| first + count);
         for number in first..end {
+            if self.trouble.has_come() {
+                return Ok(());
+            }
             {
                 let _nobody_rolls_back = self.world.read();
                 let work = plan::work(self.task.seed, thread, number);
                 let is_synced = work.is_synced;
-                match self.commit(work)? {
+                let committed = self.commit(work);
+                match committed.inspect_err(|_| self.trouble.commit_failed())? {
                     Some(at) => tell(&Event::Done {
                         thread,
                         number,

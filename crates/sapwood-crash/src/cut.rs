@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     disks::Disks,
@@ -17,7 +17,7 @@ use crate::{
     judge::{Case, judge},
     kill::{eprint, settle},
     life::{Life, Survives},
-    place,
+    mounts, place,
     plan::mix,
     process::{Orders, Worker},
     progress::Progress,
@@ -63,12 +63,13 @@ struct Counts {
 /// Cuts the power, and checks what each cut leaves. Where it may not mount, it says so and does nothing.
 pub(crate) fn run(cuts: &Cuts) -> Result<()> {
     if !cuts.inside {
-        return match why_not() {
+        let tools = [("mkfs.xfs", "xfsprogs"), ("mkfs.ext4", "e2fsprogs")];
+        return match mounts::why_not(&tools) {
             Some(why) => {
                 eprint(&format!("cuts: skipped: {why}"));
                 Ok(())
             }
-            None => enter(),
+            None => mounts::enter().context("power was cut, and not all was well"),
         };
     }
     let seed = cuts.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
@@ -99,47 +100,6 @@ pub(crate) fn run(cuts: &Cuts) -> Result<()> {
          {} took commits that were not synced; {} looked at again; nothing synced was lost. Seed {seed}",
         counts.cuts, counts.stores, counts.commits, counts.under_way, counts.lost, counts.again
     ));
-    Ok(())
-}
-
-/// Why the power cannot be cut here.
-fn why_not() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("only root may mount".to_owned());
-    }
-    for (tool, package) in [
-        ("mkfs.xfs", "xfsprogs"),
-        ("mkfs.ext4", "e2fsprogs"),
-        ("mount", "mount"),
-        ("unshare", "util-linux"),
-    ] {
-        let is_there = Command::new("sh")
-            .args(["-c", &format!("command -v {tool} >/dev/null")])
-            .status();
-        if !is_there.is_ok_and(|status| status.success()) {
-            return Some(format!("there is no {tool}; install Debian's {package}"));
-        }
-    }
-    let allowed = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "true"])
-        .output();
-    match allowed {
-        Ok(output) if output.status.success() => None,
-        _ => Some("a space of mounts of its own is not allowed here".to_owned()),
-    }
-}
-
-/// Runs this command anew, in a space of mounts of its own.
-fn enter() -> Result<()> {
-    let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "--propagation", "private", "--"])
-        .arg(std::env::current_exe()?);
-    command.args(std::env::args_os().skip(1)).arg("--inside");
-    let status = command.status()?;
-    if !status.success() {
-        bail!("power was cut, and not all was well");
-    }
     Ok(())
 }
 

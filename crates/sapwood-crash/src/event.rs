@@ -56,6 +56,8 @@ pub(crate) enum Event {
         /// As for a commit.
         log: Option<(u64, u64)>,
     },
+    /// Calls of the disk have failed, and it was told so.
+    Trouble(String),
     /// Something went wrong that should not.
     Failed(String),
     /// So often was a failpoint reached.
@@ -96,6 +98,7 @@ impl Event {
                 let (log, length) = log.unwrap_or_default();
                 format!("end {value} {log} {length}\n")
             }
+            Self::Trouble(why) => format!("trouble {}\n", why.replace('\n', " ")),
             Self::Failed(why) => format!("failed {}\n", why.replace('\n', " ")),
             Self::Reached { point, times } => format!("reached {point} {times}\n"),
             Self::Finished => "finished\n".to_owned(),
@@ -131,6 +134,7 @@ impl Event {
                 value: number(0)?,
                 log: Some((number(1)?, number(2)?)).filter(|(log, _)| *log > 0),
             },
+            "trouble" => Self::Trouble(rest.to_owned()),
             "failed" => Self::Failed(rest.to_owned()),
             "reached" => Self::Reached {
                 point: words.first().copied().unwrap_or_default().to_owned(),

@@ -13,7 +13,9 @@
 //! | `model` | what the store should hold |
 //! | `judge` | whether it does |
 //! | `kill`, `damage` | children killed at random moments; logs damaged as a power cut does |
-//! | `cut`, `disks` | the power cut at random moments |
+//! | `cut`, `disks`, `mounts` | the power cut at random moments |
+//! | `faults`, `shim` | a disk that loses, tears and reorders what was not waited for, and whose calls fail |
+//! | `trouble` | a child whose calls fail |
 //! | `points` | children that end at every failpoint |
 
 mod child;
@@ -23,16 +25,23 @@ mod damage;
 #[cfg(target_os = "linux")]
 mod disks;
 mod event;
+#[cfg(target_os = "linux")]
+mod faults;
 mod judge;
 mod kill;
 mod life;
 mod model;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod place;
 mod plan;
 #[cfg(feature = "failpoints")]
 mod points;
 mod process;
 mod progress;
+#[cfg(target_os = "linux")]
+mod shim;
+mod trouble;
 
 use std::process::ExitCode;
 
@@ -54,6 +63,9 @@ enum Command {
     /// Cuts the power at random moments (needs root and Debian's xfsprogs; says so where it cannot)
     #[cfg(target_os = "linux")]
     Cut(cut::Cuts),
+    /// Lets the disk lose, tear and reorder what was not waited for, and calls fail (needs root; says so where it cannot)
+    #[cfg(target_os = "linux")]
+    Faults(faults::Faults),
     /// Ends children at every failpoint, at every time that they reach it
     #[cfg(feature = "failpoints")]
     Points(points::Aborts),
@@ -67,6 +79,8 @@ fn main() -> ExitCode {
         Command::Kill(kills) => kill::run(&kills),
         #[cfg(target_os = "linux")]
         Command::Cut(cuts) => cut::run(&cuts),
+        #[cfg(target_os = "linux")]
+        Command::Faults(faults) => faults::run(&faults),
         #[cfg(feature = "failpoints")]
         Command::Points(aborts) => points::run(&aborts),
         Command::Child(task) => {

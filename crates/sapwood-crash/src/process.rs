@@ -147,6 +147,19 @@ impl Worker {
         Ok(())
     }
 
+    /// Kills the child, where it has not come to its end, and takes in what it told before.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn stop(mut self, life: &mut Life) -> Result<()> {
+        // Fails where it has ended.
+        let _ = self.child.kill();
+        let status = self.wait(life)?;
+        ensure!(
+            status.success() || status.signal() == Some(SIGKILL),
+            "the child ended by itself: {status}"
+        );
+        Ok(())
+    }
+
     /// Waits for the child's end, and takes in what it tells until then.
     pub(crate) fn wait(mut self, life: &mut Life) -> Result<ExitStatus> {
         while let Ok(event) = self.events.recv() {
