@@ -1,6 +1,11 @@
 //! Opening: refuse what is not ours before anything is written to it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use rocksdb::{DB, InfoLogger, LogLevel, Options};
 
@@ -24,12 +29,7 @@ pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Dat
             path.display()
         )));
     }
-    fs::create_dir_all(path).map_err(|source| {
-        Error::io(
-            format!("the directory {} cannot be made: {source}", path.display()),
-            source,
-        )
-    })?;
+    make(path)?;
     let db = match open_files(config, filters) {
         Err(error) if is_damaged(&error) && manifest::cut_torn_end(path)? => {
             open_files(config, filters)
@@ -57,6 +57,38 @@ fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
 
 fn is_damaged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt { .. })
+}
+
+/// Makes the directory, and lets it survive the machine: RocksDB waits for what lies in it, and for nothing above.
+fn make(path: &Path) -> Result<()> {
+    let failed = |what: &str, path: &Path, source: io::Error| {
+        let path = path.display();
+        Error::io(
+            format!("the directory {path} cannot be {what}: {source}"),
+            source,
+        )
+    };
+    let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+    let missing = path.ancestors().take_while(is_missing).count();
+    fs::create_dir_all(path).map_err(|source| failed("made", path, source))?;
+    // Elsewhere directories cannot be opened.
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    // At least one: who made the directory may have ended before it came so far.
+    for above in path.ancestors().skip(1).take(missing.max(1)) {
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        };
+        match File::open(above).and_then(|directory| directory.sync_all()) {
+            // Somebody else made it, and does not let others look.
+            Err(error) if missing == 0 && error.kind() == io::ErrorKind::PermissionDenied => {}
+            done => done.map_err(|source| failed("synced", above, source))?,
+        }
+    }
+    Ok(())
 }
 
 /// Opens a database of ours to read: nothing in its directory is changed, and nothing is added to it.
