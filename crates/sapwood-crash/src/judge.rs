@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use sapwood::{Engine, ErrorKind, ReadView, Snapshot, Timestamp};
+use sapwood::{Engine, ErrorKind, ReadView, Snapshot, Timestamp, VerifyReport};
 
 use crate::{
     child::{config, store_path},
@@ -85,6 +85,18 @@ fn inv_62_a_second_opener_is_refused(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether verifying has found nothing.
+pub(crate) fn check_clean(report: &VerifyReport) -> Result<()> {
+    let found = &report.violations;
+    let first: Vec<_> = found.iter().take(3).collect();
+    ensure!(
+        report.is_clean(),
+        "verify found {} violations: {first:?}",
+        found.len()
+    );
+    Ok(())
+}
+
 /// A range for the library.
 fn span(range: RangeInclusive<u64>) -> RangeInclusive<Timestamp> {
     Timestamp::new(*range.start())..=Timestamp::new(*range.end())
@@ -100,7 +112,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn judge(mut self, epoch: u64) -> Result<Found> {
         let report = self.engine.verify().context("verifying")?;
-        ensure!(report.is_clean(), "verify found {:?}", report.violations);
+        check_clean(&report)?;
         let (visible, floor) = self.marks()?;
         let pins = self.pins()?;
         let (commits, untold) = self.commits(visible, floor)?;
@@ -335,11 +347,7 @@ fn copies(case: &Case<'_>, promise: &Promise, found: &Found) -> Result<BTreeMap<
         let is_known = commits.contains_key(&visible) || visible <= found.visible;
         ensure!(is_known, "{name} is at {visible}, which nobody committed");
         let report = copy.verify().with_context(|| format!("verifying {name}"))?;
-        ensure!(
-            report.is_clean(),
-            "verify of {name} found {:?}",
-            report.violations
-        );
+        check_clean(&report).with_context(|| name.clone())?;
         let model = Model::of(case.life.seed, &commits);
         let floor = copy.floor().get();
         for at in [floor, visible] {

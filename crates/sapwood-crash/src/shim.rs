@@ -77,9 +77,15 @@ impl Shim {
         self.disk.lock().troubles.failed()
     }
 
-    /// The disk as it is at this moment.
+    /// The disk will be caught right after a write to a file whose name holds `part`, after some others of them.
+    pub(crate) fn watch_for(&self, part: &'static str, after: u64) {
+        self.disk.lock().watch_for(part, after);
+    }
+
+    /// The disk as it was when it was caught, or else as it is at this moment.
     pub(crate) fn cut(&self) -> Disk {
-        self.disk.lock().clone()
+        let mut disk = self.disk.lock();
+        disk.take_caught().unwrap_or_else(|| disk.clone())
     }
 }
 

@@ -4,11 +4,15 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options, SliceTransform,
 };
 
-use super::filter::{Factory, Filters};
+use super::{
+    convert,
+    filter::{Factory, Filters},
+};
 use crate::{
     backend::Keyspace,
     codec::key::TIMESTAMP_BYTES,
     config::{Compression, Compressions, RocksDBConfig},
+    error::Result,
     sync::Arc,
 };
 
@@ -16,9 +20,23 @@ const FILTER_BITS_PER_KEY: f64 = 10.0;
 /// Rows that no compaction would otherwise touch meet the filter at least this often.
 const PERIODIC_COMPACTION_SECONDS: u64 = 24 * 60 * 60;
 
+/// Whether each log of RocksDB's names the one before it, with its last write and its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Logs {
+    /// After a power cut the end of a log may be lost and the next one be there: recovery ends at such a hole. A
+    /// database without any log is refused.
+    Linked,
+    /// For a copy that came without logs.
+    Loose,
+}
+
 /// Options of the database as a whole.
-pub(super) fn database(config: &RocksDBConfig) -> Options {
+pub(super) fn database(config: &RocksDBConfig, logs: Logs) -> Result<Options> {
     let mut options = Options::default();
+    if logs == Logs::Linked {
+        let linked = options.get_options_from_string("track_and_verify_wals=true");
+        options = linked.map_err(|e| convert(&e))?;
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_open_files(config.max_open_files);
@@ -36,7 +54,7 @@ pub(super) fn database(config: &RocksDBConfig) -> Options {
         let bytes = i64::try_from(config.compaction_rate_limit).unwrap_or(i64::MAX);
         options.set_ratelimiter(bytes, 100_000, 10);
     }
-    options
+    Ok(options)
 }
 
 /// The column families: RocksDB's own "default" stays empty.

@@ -9,7 +9,12 @@ use std::{
 
 use rocksdb::{DB, InfoLogger, LogLevel, Options};
 
-use super::{Database, convert, filter::Filters, layout, manifest, synced};
+use super::{
+    Database, convert,
+    filter::Filters,
+    layout::{self, Logs},
+    manifest, synced,
+};
 use crate::{
     backend::Keyspace,
     config::RocksDBConfig,
@@ -47,10 +52,19 @@ fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
             Err(error) if is_damaged(&error) && synced::is_there(path) => {}
             checked => checked?,
         }
+        if !has_logs(path)? {
+            // Opening makes one.
+            drop(open_as(config, filters, Logs::Loose)?);
+        }
     } else {
         check_free(path)?;
     }
-    let options = layout::database(config);
+    open_as(config, filters, Logs::Linked)
+}
+
+fn open_as(config: &RocksDBConfig, filters: &Arc<Filters>, logs: Logs) -> Result<DB> {
+    let path = Path::new(&config.path);
+    let options = layout::database(config, logs)?;
     let families = layout::column_families(config, filters);
     DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))
 }
@@ -102,7 +116,12 @@ pub(super) fn open_read_only(config: &RocksDBConfig, filters: &Arc<Filters>) -> 
         )));
     }
     check_ours(path)?;
-    let mut options = layout::database(config);
+    let logs = if has_logs(path)? {
+        Logs::Linked
+    } else {
+        Logs::Loose
+    };
+    let mut options = layout::database(config, logs)?;
     options.create_if_missing(false);
     options.create_missing_column_families(false);
     // All files at once: so it can be read to its end whatever another process does to the directory.
@@ -187,17 +206,33 @@ fn check_ours(path: &Path) -> Result<()> {
     }
 }
 
+fn has_logs(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).map_err(|source| unreadable(path, source))? {
+        let entry = entry.map_err(|source| unreadable(path, source))?;
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "log")
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::io(
+        format!("the directory {} cannot be read: {source}", path.display()),
+        source,
+    )
+}
+
 /// A directory without a database may be taken if it is empty, or holds what is left of the making
 /// of one that was cut short.
 fn check_free(path: &Path) -> Result<()> {
-    let unreadable = |source: std::io::Error| {
-        Error::io(
-            format!("the directory {} cannot be read: {source}", path.display()),
-            source,
-        )
-    };
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
+    for entry in fs::read_dir(path).map_err(|source| unreadable(path, source))? {
+        let entry = entry.map_err(|source| unreadable(path, source))?;
+        let name = entry.file_name();
         let name = name.to_string_lossy();
         // Not tables and logs: they hold data, and RocksDB would take those for its own to delete.
         let is_rocksdb = matches!(name.as_ref(), "LOCK" | "LOG" | "IDENTITY")

@@ -22,6 +22,10 @@ pub(crate) struct Disk {
     next: u64,
     random: Rng,
     pub(crate) troubles: Troubles,
+    /// Files whose names hold this are watched, and so many more writes to them are let pass.
+    watched: Option<(&'static str, u64)>,
+    /// This disk, right after the write that was watched for.
+    caught: Option<Box<Self>>,
     /// Whether waiting for the disk is said to be done, and is not.
     pub(crate) drops_syncs: bool,
 }
@@ -45,6 +49,8 @@ impl Disk {
             next: ROOT + 1,
             random: Rng::with_seed(seed),
             troubles: Troubles::default(),
+            watched: None,
+            caught: None,
             drops_syncs: false,
         }
     }
@@ -123,7 +129,35 @@ impl Disk {
         }
         let part = bytes.get(..count).unwrap_or_default();
         self.file_mut(node)?.write(at, part);
+        self.watch(node);
         u32::try_from(count).map_err(|_| Errno::EINVAL)
+    }
+
+    /// Waits for a write to a file whose name holds `part`, after some others of them.
+    pub(crate) fn watch_for(&mut self, part: &'static str, after: u64) {
+        self.watched = Some((part, after));
+        self.caught = None;
+    }
+
+    /// The disk as it was after the write that was watched for. None is watched for any more.
+    pub(crate) fn take_caught(&mut self) -> Option<Self> {
+        let caught = self.caught.take()?;
+        self.watched = None;
+        Some(*caught)
+    }
+
+    fn watch(&mut self, node: u64) {
+        let Some((part, after)) = self.watched else {
+            return;
+        };
+        if self.caught.is_some() || !self.entries.is_named(node, part) {
+            return;
+        }
+        if after > 0 {
+            self.watched = Some((part, after - 1));
+        } else {
+            self.caught = Some(Box::new(self.clone()));
+        }
     }
 
     pub(crate) fn set_length(&mut self, node: u64, length: u64) -> Done<()> {

@@ -121,6 +121,12 @@ impl Entries {
         entries.filter(|named| **named == node).count()
     }
 
+    /// Whether a node has a name that holds this.
+    pub(crate) fn is_named(&self, node: u64, part: &str) -> bool {
+        let mut entries = self.now.values().flatten();
+        entries.any(|(name, named)| *named == node && name.to_string_lossy().contains(part))
+    }
+
     /// Forgets directories that have no name and never will.
     pub(crate) fn forget(&mut self, node: u64) {
         self.now.remove(&node);
