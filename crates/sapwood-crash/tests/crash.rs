@@ -295,11 +295,16 @@ fn inv_56_a_log_that_lost_its_end_takes_the_next_one_along() {
     let log = fs::read(first).unwrap();
     let starts = records(&log);
     fs::write(first, &log[..starts[starts.len() - 1]]).unwrap();
-    let engine = Engine::open_with(self::config(&path)).unwrap();
-    let visible = engine.visible().get();
-    assert!(visible < all + 2, "{visible} of {all}");
-    for number in 1..=visible - 2 {
-        assert!(engine.contains(format!("key {number}")).unwrap());
+    match Engine::open_with(self::config(&path)) {
+        Ok(engine) => {
+            let visible = engine.visible().get();
+            assert!(visible < all + 2, "{visible} of {all}");
+            for number in 1..=visible.saturating_sub(2) {
+                assert!(engine.contains(format!("key {number}")).unwrap());
+            }
+            assert!(engine.verify().unwrap().is_clean());
+        }
+        // Tables had something of the second already: then the disk had the first.
+        Err(error) => assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}"),
     }
-    assert!(engine.verify().unwrap().is_clean());
 }

@@ -113,8 +113,8 @@ impl Content {
     pub(crate) fn left(&self, tears: Tears, random: &mut Rng) -> Vec<u8> {
         let mut bytes = self.disk.clone();
         let count = self.pending.len();
-        // Often all or nothing, the rest somewhere in between.
-        let (share, end) = match random.u32(..4) {
+        // Sometimes nothing or all, mostly something in between.
+        let (share, end) = match random.u32(..8) {
             0 => (0.0, 0),
             1 => (1.0, count),
             _ => (random.f64(), random.usize(..=count)),
@@ -138,14 +138,14 @@ impl Content {
                     // Where the file did not grow so far there is nothing that could be written over.
                     bytes.truncate(length);
                 }
-                Tears::Any if random.u32(..4) == 0 => {
-                    let from_the_start = random.bool();
+                Tears::Any if random.bool() => {
+                    let from_the_start = random.u32(..4) > 0;
                     pending.change.tear(&mut bytes, from_the_start, random);
                 }
                 _ => {}
             }
         }
-        if tears == Tears::Any && random.u32(..4) == 0 && bytes.len() < self.now.len() {
+        if tears == Tears::Any && random.bool() && bytes.len() < self.now.len() {
             bytes.resize(self.now.len(), 0);
         }
         bytes

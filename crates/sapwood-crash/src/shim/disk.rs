@@ -141,9 +141,8 @@ impl Disk {
 
     /// The disk as it was after the write that was watched for. None is watched for any more.
     pub(crate) fn take_caught(&mut self) -> Option<Self> {
-        let caught = self.caught.take()?;
         self.watched = None;
-        Some(*caught)
+        self.caught.take().map(|caught| *caught)
     }
 
     fn watch(&mut self, node: u64) {
