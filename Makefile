@@ -14,7 +14,7 @@ TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
-.PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut failpoints model bank soak \
+.PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak \
 	examples e2e doc mutants
 
 help: ## list the targets
@@ -63,6 +63,10 @@ crash: setup ## processes killed at random moments, logs damaged: CYCLES=5000 fo
 
 powercut: setup ## the power cut while the engine works (root, Debian's xfsprogs): CUTS=10000 for the long form
 	cargo run --locked --quiet -p sapwood-crash -- cut --cuts $(CUTS) $(if $(SEED),--seed $(SEED))
+
+faults: setup ## a disk that loses, tears and reorders what was not waited for, calls that fail (root): CYCLES=5000
+	cargo run --locked --quiet -p sapwood-crash -- faults --cycles $(CYCLES) $(if $(SEED),--seed $(SEED)) \
+		$(if $(TEARS),--tears $(TEARS))
 
 failpoints: setup ## processes ended between any two steps, each time that they come by
 	cargo run --locked --quiet -p sapwood-crash --features failpoints -- points $(if $(SEED),--seed $(SEED))

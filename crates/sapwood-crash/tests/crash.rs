@@ -1,4 +1,4 @@
-//! The short forms of `make crash`, `make powercut` and `make failpoints`; and that each fails where it should.
+//! The short forms of `make crash`, `make powercut`, `make faults` and `make failpoints`; and that each fails where it should.
 
 use std::{
     fs,
@@ -66,6 +66,31 @@ fn inv_56_a_commit_that_did_not_wait_for_the_disk_is_noticed() {
         told.contains("skipped") || !output.status.success(),
         "{told}"
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn inv_56_a_disk_that_keeps_only_what_was_waited_for_loses_nothing_else() {
+    // Where nothing can be mounted, it says so.
+    for (tears, cycles) in [("ordered", "12"), ("any", "8")] {
+        let (output, told) = run(&["faults", "--cycles", cycles, "--tears", tears]);
+        assert!(output.status.success(), "{told}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn inv_56_a_disk_that_drops_what_was_waited_for_is_noticed() {
+    let kept = in_memory();
+    let directory = kept.path().to_str().unwrap();
+    for tears in ["ordered", "any"] {
+        let arguments = ["--plant", "--tears", tears, "--directory", directory];
+        let (output, told) = run(&[&["faults", "--cycles", "40"], &arguments[..]].concat());
+        assert!(
+            told.contains("skipped") || !output.status.success(),
+            "{told}"
+        );
+    }
 }
 
 #[cfg(feature = "failpoints")]
