@@ -238,8 +238,8 @@ mod tests {
         content.write(1, b"23");
         content.write(3, b"456");
         let left = all(&content, Tears::Any);
-        assert!(left.contains(&b"1\0\0456"[..]), "{left:?}");
-        assert!(left.contains(&b"123\0\0\0"[..]), "{left:?}");
+        assert!(left.contains(&b"1\x00\x00456"[..]), "{left:?}");
+        assert!(left.contains(&b"123\x00\x00\x00"[..]), "{left:?}");
         assert!(left.contains(&b"1"[..]) && left.contains(&b"123456"[..]));
     }
 

@@ -332,7 +332,10 @@ impl Leaving<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::trouble::{Fault, Trouble},
+        *,
+    };
 
     fn disk() -> (Disk, u64) {
         let mut disk = Disk::new(1);
@@ -382,13 +385,12 @@ mod tests {
     fn calls_fail_as_they_are_told_to() {
         let (mut disk, node) = disk();
         let trouble = |fault, lasts| {
-            Some(super::super::trouble::Trouble {
+            Some(Trouble {
                 fault,
                 after: 1,
                 lasts,
             })
         };
-        use super::super::trouble::Fault;
         disk.troubles.set(trouble(Fault::Sync, false));
         assert!(disk.sync(node).is_ok() && disk.sync(node).is_err() && disk.sync(node).is_ok());
         disk.troubles.set(trouble(Fault::Full, true));
