@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     child::{config, store_path},
     event::Event,
-    judge::{Case, Found, check_clean, judge},
+    judge::{Case, Found, OPENING, check_clean, judge},
     kill::{eprint, remove_copies, settle},
     life::{Life, Survives},
     mounts, place,
@@ -271,6 +271,7 @@ impl<'a> Store<'a> {
                 }
                 Err(error) if self.tears == Tears::Any && is_refused(&error) => {
                     self.counts.refused += 1;
+                    eprint(&format!("faults: refused: {error:#}"));
                     return Ok(());
                 }
                 Err(error) if attempt < 3 && worker.is_some() && may_be_told(&error) => {
@@ -325,15 +326,16 @@ const FAULTS: [(Fault, u64); 3] = [(Fault::Write, 600), (Fault::Sync, 100), (Fau
 /// Files that the disk may be caught at, right after a write to them.
 const WATCHED: [&str; 5] = ["MANIFEST", ".log", ".sst", ".dbtmp", "SYNCED"];
 
-/// Whether a store was refused as corrupt, for another reason than that synced writes are missing.
+/// Whether a store was refused as corrupt when it was opened, for another reason than that synced writes are missing.
+/// Copies are not excused: they were waited for before they came to their place.
 fn is_refused(error: &anyhow::Error) -> bool {
-    let text = format!("{error:#}");
-    let is_loss = text.contains("the disk had its writes up to");
+    let is_opening = error.to_string() == OPENING;
+    let is_loss = format!("{error:#}").contains("the disk had its writes up to");
     let own = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<sapwood::Error>());
     let mut kinds = own.map(|error| error.kind().name());
-    kinds.any(|kind| kind == "corrupt") && !is_loss
+    is_opening && kinds.any(|kind| kind == "corrupt") && !is_loss
 }
 
 /// Whether it may be that what a child told was not taken in yet.

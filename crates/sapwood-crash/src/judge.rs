@@ -21,6 +21,9 @@ const STATES: usize = 8;
 /// Of how many keys all versions are compared.
 const HISTORIES: usize = 12;
 
+/// What is said where the store cannot be opened.
+pub(crate) const OPENING: &str = "opening";
+
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -52,7 +55,7 @@ pub(crate) struct Case<'a> {
 /// Opens the store after a crash, and compares all that can be asked of it with what was promised.
 pub(crate) fn judge(case: &Case<'_>) -> Result<Found> {
     let path = store_path(case.directory);
-    let engine = Engine::open_with(config(&path, mix(&[case.seed, 3]))?).context("opening")?;
+    let engine = Engine::open_with(config(&path, mix(&[case.seed, 3]))?).context(OPENING)?;
     inv_62_a_second_opener_is_refused(&path)?;
     let epoch = engine.epoch();
     let epochs = case.life.epochs(case.certain);
