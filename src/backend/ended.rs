@@ -208,4 +208,26 @@ mod tests {
         assert_eq!((ended.total(), ended.up_to(at(9))), (10, 10));
         assert_eq!(ended.reaching(11), None);
     }
+
+    /// What ended at the floor is gone with it; where it is there, a pin holds it, and it is no debt.
+    #[test]
+    fn what_a_pin_holds_at_the_floor_is_pinned() {
+        let rule = PruneRule::new(at(5), [at(3)]);
+        let mut kept = Kept::default();
+        let mut see = |start: u64, end: u64| {
+            let row = HistoryRow {
+                end: at(end),
+                previous_end: at(0),
+                value: b"v",
+            };
+            let key = key::encode_version(b"k", at(start));
+            let value = row.encode();
+            kept.see(&rule, Keyspace::History, &key, &value);
+            kept.see(&rule, Keyspace::Current, &key, &value);
+            (key.len() + value.len()) as u64
+        };
+        let (pinned, above) = (see(2, 5), see(5, 6));
+        assert_eq!((kept.pinned_bytes, kept.ended.total()), (pinned, above));
+        assert_eq!(kept.ended.up_to(at(5)), 0);
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Fault {
     has_failed: AtomicBool,
     before_read: Moment,
     before_write: Moment,
+    /// Before a cursor over `commits` is opened.
+    before_cursor: Moment,
 }
 
 /// A moment at which something happens once, as if another thread did it right there.
@@ -62,6 +64,7 @@ impl Fault {
             has_failed: AtomicBool::new(false),
             before_read: Moment::default(),
             before_write: Moment::default(),
+            before_cursor: Moment::default(),
         })
     }
 
@@ -73,6 +76,11 @@ impl Fault {
     /// Does something right before the next write.
     pub(crate) fn before_write(&self, happens: impl FnOnce() + Send + 'static) {
         self.before_write.set(happens);
+    }
+
+    /// Does something right before the next cursor over the records of commits is opened.
+    pub(crate) fn before_cursor(&self, happens: impl FnOnce() + Send + 'static) {
+        self.before_cursor.set(happens);
     }
 
     /// Whether a write has failed.
@@ -133,6 +141,9 @@ impl Backend for FaultBackend {
     }
 
     fn cursor(&self, keyspace: Keyspace, scope: Scope, access: Access) -> Result<Box<dyn Cursor>> {
+        if keyspace == Keyspace::Commits {
+            self.fault.before_cursor.come();
+        }
         self.inner.cursor(keyspace, scope, access)
     }
 

@@ -4,6 +4,7 @@
 //! floor and pins and the merge, after everything was merged, a cursor is opened over each; then everybody goes on. What
 //! filters drop between the first cursor and the last lies at or below the floor that is copied. So the copy has
 //! all versions, pins, epochs and the floor, and every timestamp and epoch means in it what it means in the source.
+//! What it commits is a branch of its own ([`lineage`](super::lineage)).
 //!
 //! The layout is the same over every backend, so rows are copied as they are; a row that cannot be read fails it.
 
@@ -114,6 +115,7 @@ impl Store {
         let identity = self.copy_into(target.as_ref(), &mut |_, _| {})?;
         let copy = Self::open(target, options)?;
         check_identity(&copy, &identity)?;
+        copy.branch_off(identity.visible)?;
         Ok(copy)
     }
 }

@@ -3,7 +3,8 @@
 //! Stores that were copied from each other hold the same timestamps and epochs, and need not hold the same commits:
 //! both may have gone on. So commits belong to branches, each with a name that was drawn by chance. A new branch
 //! begins above a timestamp
-//! - when a copy (a checkpoint, a backup) is made a database: what it commits is not what the source commits;
+//! - when a copy (a checkpoint, a backup, a migrated store) is made a database: what it commits is not what the source
+//!   commits;
 //! - when a store is rolled back: what comes is not what was;
 //! - when an export was applied: what follows is the store's own.
 //!
@@ -190,6 +191,19 @@ impl Store {
         let lineage = self.lineage()?;
         let mut batch = WriteBatch::default();
         lineage.begin(self.clock.visible(), &mut batch);
+        self.backend.write(batch, Durability::Sync)
+    }
+
+    /// Notes that this copy has no more in common with any other store than what lies at or below a timestamp. To be
+    /// called before anything can be committed. Where there are no branches there is nothing in common.
+    pub(super) fn branch_off(&self, common: Timestamp) -> Result<()> {
+        let _retention = self.retention.lock();
+        let lineage = Lineage::load(self.backend.as_ref())?;
+        if lineage.branches.is_empty() {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        lineage.begin(common, &mut batch);
         self.backend.write(batch, Durability::Sync)
     }
 

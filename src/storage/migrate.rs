@@ -111,7 +111,8 @@ fn build(
     fill: impl FnOnce(&dyn Backend) -> Result<Identity>,
 ) -> Result<()> {
     build_with(config, step, fill, |copy, identity| {
-        check_identity(copy, &identity)
+        check_identity(copy, &identity)?;
+        copy.branch_off(identity.visible)
     })
 }
 

@@ -25,6 +25,7 @@ use crate::{
     backend::Backend,
     config::RocksDBConfig,
     error::{Error, Result},
+    timestamp::Timestamp,
 };
 
 /// What the list of what was dropped begins with.
@@ -89,6 +90,14 @@ fn repair_in_steps(
         |backend| salvage(source, &from, backend, progress),
         |copy, salvage| {
             check(copy, &salvage)?;
+            // What lacks something is no other store's past.
+            let is_whole = salvage.rows_dropped == 0 && salvage.parts_dropped == 0;
+            let common = if is_whole {
+                salvage.visible
+            } else {
+                Timestamp::ZERO
+            };
+            copy.branch_off(common)?;
             let left = copy.verify(&mut |_, _| {})?;
             Ok(RepairReport {
                 kept: salvage.kept,

@@ -25,9 +25,8 @@ fn commit(engine: &sapwood::Engine, durability: Durability) -> Timestamp {
     engine.commit(batch, options).expect("a commit").timestamp
 }
 
-/// Invariant 59 of other engines.
 #[test]
-fn field_59_a_checkpoint_is_one_state_while_commits_merges_and_prunes_go_on() {
+fn inv_59_a_checkpoint_is_one_state_while_commits_merges_and_prunes_go_on() {
     let world = World::new();
     let engine = world.open("db");
     for _ in 0..20 {
@@ -92,19 +91,24 @@ fn field_59_a_checkpoint_is_one_state_while_commits_merges_and_prunes_go_on() {
         }
         let status = copy.status().expect("a status");
         assert_eq!(status.keys, KEYS + visible.get().min(ONCE));
+        let found = copy.verify().expect("verified");
+        assert!(found.is_clean(), "{:?}", found.violations);
         drop(copy);
     }
     let (last, visible) = (commit(&engine, Durability::Sync), engine.visible());
     assert_eq!(last, visible);
+    assert!(engine.verify().expect("verified").is_clean());
 }
 
 #[test]
-fn field_59_later_writes_do_not_leak_in_and_the_original_is_unaffected() {
+fn inv_59_later_writes_do_not_leak_in_and_the_original_is_unaffected() {
     let world = World::new();
     let engine = world.open("db");
     for _ in 0..30 {
         commit(&engine, Durability::Buffered);
     }
+    let gone = [&b"once "[..], &5u64.to_be_bytes()].concat();
+    engine.delete(gone).expect("a commit");
     engine
         .pin("kept", Timestamp::new(3), PinOptions::default())
         .expect("a pin");
@@ -124,6 +128,9 @@ fn field_59_later_writes_do_not_leak_in_and_the_original_is_unaffected() {
 
     let copy = world.open_read_only("checkpoint");
     assert_eq!(states(&copy), before);
+    assert!(copy.verify().expect("verified").is_clean());
+    let rows = copy.verify().expect("verified").rows;
+    assert!(rows.iter().all(|found| found.rows > 0), "{rows:?}");
     assert_eq!(copy.visible(), checkpoint.timestamp);
     let pinned = copy.at(Timestamp::new(3)).expect("a pinned state");
     let value = pinned.get(0u64.to_be_bytes()).expect("a value");
@@ -146,7 +153,7 @@ fn field_59_later_writes_do_not_leak_in_and_the_original_is_unaffected() {
 
 /// What was committed and never synced is in the checkpoint, and survives the machine there.
 #[test]
-fn field_59_commits_that_were_not_synced_are_in_it() {
+fn inv_59_commits_that_were_not_synced_are_in_it() {
     let world = World::new();
     let engine = world.open("db");
     for _ in 0..3 {

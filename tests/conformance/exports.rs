@@ -406,6 +406,19 @@ pub(crate) fn export_that_is_damaged_is_refused_and_changes_nothing(place: &impl
             .collect();
         refused(&bytes, what);
     }
+    // A commit of another export, each of its frames right by itself.
+    let third_place = place.another();
+    let third = third_place.engine();
+    put(&third, "a", "0");
+    put(&third, "b", "2");
+    third
+        .export(at(0), at(2), files.path("third"))
+        .expect("export");
+    let foreign = fs::read(files.path("third")).expect("read");
+    let (start, length) = (frames[0].len() + frames[1].len(), frames[2].len());
+    let mut spliced = good.clone();
+    spliced[start..start + length].copy_from_slice(&foreign[start..start + length]);
+    refused(&spliced, "a commit of another export");
     let newer = [&b"sapwood changes 2\n"[..], &good[18..]].concat();
     fs::write(&path, newer).expect("write");
     assert_eq!(kind(other.apply_export(&path)), "unsupported");

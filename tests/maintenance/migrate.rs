@@ -3,8 +3,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use sapwood::{
-    Batch, CommitOptions, Engine, MemoryConfig, MemoryStorage, PinOptions, ReadView, RocksDBConfig,
-    RocksDBStorage, Storage, Timestamp,
+    Batch, CommitOptions, Engine, FeedOptions, MemoryConfig, MemoryStorage, PinOptions, Position,
+    ReadView, RetentionPolicy, RocksDBConfig, RocksDBStorage, Storage, Timestamp,
 };
 
 use crate::support::{World, contents, fill, refused, states};
@@ -110,6 +110,128 @@ fn a_store_goes_from_memory_to_disk_and_back_with_all_that_it_has() {
     }
     assert_eq!(seen(&Engine::new(&disk)), wanted);
     assert_eq!(seen(&Engine::new(&memory)), wanted);
+}
+
+/// Feeds, pins and the policy go with a copy, and a feed on it goes on where it was.
+#[test]
+fn a_copy_has_the_feeds_pins_and_policy_of_its_source() {
+    let world = World::new();
+    let memory = MemoryStorage::new();
+    let source = Engine::new(&memory);
+    live(&source);
+    let from = |number| Position::new(at(number), source.epoch());
+    let bounded = FeedOptions::default()
+        .max_lag(500)
+        .max_age(Duration::from_secs(1 << 30));
+    source
+        .create_feed("index", from(9), bounded)
+        .expect("a feed");
+    source
+        .create_feed("mirror", from(101), FeedOptions::default())
+        .expect("a feed");
+    let policy = RetentionPolicy::keep_all()
+        .commits(1000)
+        .at_least_commits(3)
+        .debt_limit_bytes(1 << 40);
+    source.set_retention(policy).expect("a policy");
+    let feeds = source.feeds().expect("feeds");
+    let disk = RocksDBStorage::migrate(&memory, world.config("disk"), |_, _| {});
+    let disk = disk.expect("migrated");
+    let back = MemoryStorage::copy_of(&disk, MemoryConfig::default()).expect("copied");
+    let rest = |engine: &Engine| {
+        let mut changes = engine.feed("index").expect("a feed");
+        let commits = std::iter::from_fn(|| changes.poll().expect("poll"));
+        commits.collect::<Vec<_>>()
+    };
+    let told = rest(&source);
+    assert!(told.len() > 5);
+    for copy in [Engine::new(&disk), Engine::new(&back)] {
+        assert_eq!(copy.feeds().expect("feeds"), feeds);
+        assert_eq!(copy.retention(), policy);
+        assert_eq!(copy.pins().expect("pins").len(), 2);
+        assert_eq!(rest(&copy), told);
+        assert_eq!(copy.stats().oldest_feed, Some(at(9)));
+        assert_eq!(copy.prune_before(at(50)).expect("pruned").floor, at(9));
+        copy.set("last", "two").expect("a commit");
+        let mut mirror = copy.feed("mirror").expect("a feed");
+        let next = mirror.poll().expect("poll").expect("a commit");
+        assert_eq!(next.timestamp, at(102));
+        copy.acknowledge("mirror", next.position())
+            .expect("acknowledged");
+        copy.acknowledge("index", next.position())
+            .expect("acknowledged");
+        assert_eq!(copy.prune_before(at(50)).expect("pruned").floor, at(50));
+        assert!(copy.verify().expect("verified").is_clean());
+    }
+    assert_eq!(source.feeds().expect("feeds"), feeds);
+    Engine::new(&disk).close().expect("closed");
+    drop(disk);
+    let again = world.open("disk");
+    assert_eq!(again.retention(), policy);
+    let positions = again.feeds().expect("feeds");
+    assert!(positions.iter().all(|feed| feed.position == from(102)));
+}
+
+/// A copy has the past of its source, and goes on with its exports; once it has gone on by itself neither takes those
+/// of the other, though timestamps and epochs are the same.
+#[test]
+fn a_copy_goes_on_with_the_exports_of_its_source_or_by_itself() {
+    let world = World::new();
+    let source = world.open("source");
+    let set_up_to = |engine: &Engine, last| {
+        while engine.visible() < at(last) {
+            engine
+                .set("key", engine.visible().to_string())
+                .expect("set");
+        }
+    };
+    set_up_to(&source, 5);
+    // From now on it has a branch, which its copies share.
+    source
+        .export(at(0), at(5), world.path("0-5"))
+        .expect("exported");
+    let storage = |name: &str| RocksDBStorage::new(world.config(name)).expect("opened");
+    source.close().expect("closed");
+    drop(source);
+    let source = storage("source");
+    let migrate = |name: &str| {
+        let disk = RocksDBStorage::migrate(&source, world.config(name), |_, _| {});
+        Engine::new(&disk.expect("migrated"))
+    };
+    let in_memory = || {
+        let copy = MemoryStorage::copy_of(&source, MemoryConfig::default());
+        Engine::new(&copy.expect("copied"))
+    };
+    let repair = |name: &str| {
+        let report = RocksDBStorage::repair(&source, world.config(name), |_, _| {});
+        assert_eq!(report.expect("repaired").rows_dropped, 0);
+        world.open(name)
+    };
+    let going_on = [migrate("a"), in_memory(), repair("b")];
+    let alone = [migrate("c"), in_memory(), repair("d")];
+    let source = Engine::new(&source);
+    set_up_to(&source, 12);
+    source
+        .export(at(5), at(12), world.path("5-12"))
+        .expect("exported");
+    for (number, copy) in going_on.iter().enumerate() {
+        copy.apply_export(world.path("5-12")).expect("applied");
+        assert_eq!(states(copy), states(&source), "{number}");
+    }
+    for (number, copy) in alone.iter().enumerate() {
+        set_up_to(copy, 8);
+        let of_copy = world.path(&format!("of {number}"));
+        copy.export(at(5), at(8), &of_copy).expect("exported");
+        for refused_one in [
+            copy.apply_export(world.path("5-12")),
+            source.apply_export(&of_copy),
+            going_on[0].apply_export(&of_copy),
+        ] {
+            let (kind, message) = refused(refused_one);
+            assert_eq!(kind, "invalid", "{number}");
+            assert!(message.contains("another history"), "{number}: {message}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-use sapwood::{Batch, CommitOptions, Durability, Engine, ErrorKind, ReadView, RocksDBConfig};
+use sapwood::{
+    Batch, CommitOptions, Durability, Engine, ErrorKind, ReadView, RocksDBConfig, Timestamp,
+};
 use tempfile::TempDir;
 
 fn run(arguments: &[&str]) -> (Output, String) {
@@ -219,6 +221,32 @@ fn inv_57_a_log_that_is_damaged_before_the_last_synced_commit_is_refused() {
     fs::remove_file(path.join("SYNCED")).unwrap();
     let engine = open_changed(&path, |log| log[length / 4] ^= 1).unwrap();
     assert!(check_prefix(&engine) < 4);
+}
+
+/// The commits of an export are not synced one by one, but all together in the end: that is noted too.
+#[test]
+fn inv_57_what_was_synced_together_is_missed_too() {
+    let place = TempDir::new().unwrap();
+    let source = Engine::in_memory();
+    for number in 1..=8_u64 {
+        let mut batch = Batch::new();
+        batch.set(b"number", number.to_be_bytes());
+        batch.set(format!("key {number}"), vec![7; 50]);
+        source.commit(batch, CommitOptions::default()).unwrap();
+    }
+    let (start, until) = (Timestamp::ZERO, source.visible());
+    let changes = place.path().join("changes");
+    source.export(start, until, &changes).unwrap();
+    let path = place.path().join("store");
+    let engine = Engine::open_with(config(&path)).unwrap();
+    engine.apply_export(&changes).unwrap();
+    drop(engine);
+    let length = fs::read(newest_log(&path)).unwrap().len();
+    for end in (0..length).step_by(23) {
+        let error = open_changed(&path, |log| log.truncate(end)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+    }
+    assert_eq!(check_prefix(&open_changed(&path, |_| ()).unwrap()), 8);
 }
 
 #[test]

@@ -82,9 +82,9 @@ fn names(directory: &Path) -> Vec<String> {
     names.collect()
 }
 
-/// Invariant 58 of other engines: a crash during a checkpoint, repeated, leaves all in order.
+/// A crash during a checkpoint, repeated, leaves all in order.
 #[test]
-fn field_58_a_checkpoint_that_ends_at_any_step_is_whole_or_none() {
+fn inv_58_a_checkpoint_that_ends_at_any_step_is_whole_or_none() {
     for fault in [Fault::Fails, Fault::Crash] {
         let directory = tempfile::tempdir().unwrap();
         let engine = engine(&directory.path().join("db"));
@@ -147,7 +147,7 @@ fn field_58_a_checkpoint_that_ends_at_any_step_is_whole_or_none() {
 }
 
 #[test]
-fn field_58_a_restore_that_ends_at_any_step_is_whole_or_none() {
+fn inv_58_a_restore_that_ends_at_any_step_is_whole_or_none() {
     for fault in [Fault::Fails, Fault::Crash] {
         let directory = tempfile::tempdir().unwrap();
         let engine = engine(&directory.path().join("db"));

@@ -6,10 +6,12 @@ use super::*;
 use crate::{
     Batch, CommitOptions, Value,
     backend::{
-        Backend,
+        Backend, Keyspace, WriteBatch,
         fault::{Fault, FaultBackend},
         memory::MemoryBackend,
     },
+    codec::commit,
+    config::Durability,
     storage::{
         key_range::KeyRange,
         lineage::Lineage,
@@ -146,4 +148,54 @@ fn what_was_checked_is_what_is_applied() {
         lineage(&store).branch_at(at(held.get() + 1)),
         lineage(&store).branch_at(held)
     );
+}
+
+/// Records at or below the floor may be gone, some of them and not others: the newest that is left there need not be
+/// the newest that there was.
+#[test]
+fn what_is_left_below_the_floor_is_not_taken_for_the_commit_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = Arc::new(MemoryBackend::new());
+    let backend = FaultBackend::over(&inner, &Fault::new(false));
+    let store = open(Box::new(backend));
+    (1..=6_u8).for_each(|number| set(&store, "key", &number.to_string()));
+    store.merge_all().unwrap();
+    let row_key = commit::encode_key(at(2), 0);
+    let second = inner.get(Keyspace::Commits, &row_key).unwrap().unwrap();
+    store.prune_before(at(4), &mut |_, _| {}).unwrap();
+    let mut batch = WriteBatch::default();
+    batch.put(Keyspace::Commits, &[&row_key], &[&second]);
+    inner.write(batch, Durability::Sync).unwrap();
+    for (after, base) in [(4, 4), (5, 5)] {
+        let path = directory.path().join(after.to_string());
+        store.export(at(after), at(6), &path).unwrap();
+        assert_eq!(frames::check(&path).unwrap().0.base, at(base));
+    }
+}
+
+/// Part of it was read already when the rest was rolled back.
+#[test]
+fn an_export_that_a_rollback_comes_into_is_refused_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let fault = Fault::new(false);
+    let store = open(Box::new(FaultBackend::new(&fault)));
+    (1..=6_u8).for_each(|number| set(&store, "key", &number.to_string()));
+    let path = directory.path().join("all");
+    store.export(at(0), at(6), &path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (other, armed) = (Arc::clone(&store), Arc::clone(&fault));
+    // The first cursor looks for the commit before, the second gives the first three commits.
+    fault.before_cursor(move || {
+        let (again, inner) = (Arc::clone(&armed), other);
+        armed.before_cursor(move || {
+            again.before_cursor(move || {
+                inner.rollback_to(at(3)).unwrap();
+            });
+        });
+    });
+    let error = store.export(at(0), at(6), &path).unwrap_err();
+    assert_eq!(error.kind().name(), "too_old", "{error}");
+    assert_eq!(store.clock.epoch(), 1);
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    assert_eq!(names.count(), 0);
 }

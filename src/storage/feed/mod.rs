@@ -37,6 +37,8 @@ mod loom_tests;
 mod named;
 mod reader;
 mod record;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 mod wake;
 
 use std::{

@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, fence};
 
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    waiting: AtomicU64,
+    pub(super) waiting: AtomicU64,
     lock: Mutex<()>,
     moved: Condvar,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Figures, tend::Tended};
 use crate::{
-    Batch, CommitOptions, ErrorKind, PinOptions, RetentionPolicy, Value,
+    Batch, CommitOptions, ErrorKind, FeedOptions, PinOptions, Position, RetentionPolicy, Value,
     backend::{
         Keyspace, WriteBatch,
         ended::{Ended, Kept},
@@ -236,6 +236,51 @@ fn another_policy_or_epoch_in_between_is_not_passed() {
     assert_eq!(store.prune_to(&wanted, &mut |_, _| {}).unwrap(), None);
     assert_eq!(store.floor(), at(0));
     assert_eq!(apply(&store), at(17));
+}
+
+#[test]
+fn a_feed_that_is_overdue_does_not_count_for_what_is_due() {
+    let store = new();
+    commit_at(&store, 1, 0);
+    let options = FeedOptions::default().max_lag(20);
+    let from = Position::new(at(1), 0);
+    store.create_feed("slow", from, options).unwrap();
+    (2..=60).for_each(|timestamp| commit_at(&store, timestamp, 0));
+    set_quietly(&store, all().commits(4));
+    assert_eq!(store.tend().unwrap(), Tended::Pruned);
+    assert_eq!(store.floor(), at(57));
+}
+
+#[test]
+fn what_was_rolled_back_is_no_history() {
+    let store = new();
+    (1..=14).for_each(|timestamp| commit_at(&store, timestamp, 0));
+    store.merge_all().unwrap();
+    store.rollback_to(at(8)).unwrap();
+    let status = store.retention_status().unwrap();
+    let size = store.backend.size_bytes(Keyspace::History).unwrap();
+    assert_eq!(status.history_bytes, size);
+}
+
+#[test]
+fn writers_wait_above_the_limit_and_nobody_once_it_has_ended() {
+    let store = new();
+    (1..=20).for_each(|timestamp| commit_at(&store, timestamp, 0));
+    store.merge_all().unwrap();
+    let held = store.admit(at(0)).unwrap();
+    set_quietly(&store, all().commits(1));
+    assert_eq!(apply(&store), at(0));
+    let (debt, _) = store.debt();
+    for (limit, wait) in [(debt, false), (debt - 1, true), (debt, false)] {
+        set_quietly(&store, all().commits(1).debt_limit_bytes(limit));
+        store.weigh_debt();
+        assert_eq!(store.keeping.gate.is_shut(), wait, "{limit} of {debt}");
+    }
+    store.keeping.end();
+    set_quietly(&store, all().commits(1).debt_limit_bytes(0));
+    store.weigh_debt();
+    assert!(!store.keeping.gate.is_shut());
+    drop(held);
 }
 
 /// What a life should look like.
