@@ -283,6 +283,28 @@ mod tests {
         assert_ne!(after.branch_at(at(9)), before.branch_at(at(9)));
     }
 
+    /// At the floor, and just above it, what can be read still has its name.
+    #[test]
+    fn a_rollback_keeps_the_branch_that_goes_over_the_floor() {
+        for (floor, expected) in [(3, [0, 3, 6, 8]), (4, [3, 6, 8, 8]), (6, [3, 6, 8, 8])] {
+            let backend = MemoryBackend::new();
+            for start in [0, 3, 6, 9] {
+                write(&backend, |lineage, batch| lineage.begin(at(start), batch));
+            }
+            let before = Lineage::load(&backend).unwrap();
+            let after = write(&backend, |_, batch| {
+                rewind(&backend, at(8), at(floor), batch).unwrap();
+            });
+            let starts: Vec<_> = after.branches.keys().map(|start| start.get()).collect();
+            let mut expected = expected.to_vec();
+            expected.dedup();
+            assert_eq!(starts, expected, "floor {floor}");
+            for number in floor..=8 {
+                assert_eq!(after.branch_at(at(number)), before.branch_at(at(number)));
+            }
+        }
+    }
+
     #[test]
     fn what_did_not_come_to_be_is_taken_back() {
         let backend = MemoryBackend::new();
