@@ -127,13 +127,8 @@ impl World<'_> {
             at == next,
             "the feed has left something out: {at} comes instead of {next}"
         );
-        // It may be read before its committer has told of it.
-        let mut model = self.shared.model();
-        while model.applied() < at && !self.shared.is_stopped() {
-            drop(model);
-            std::thread::yield_now();
-            model = self.shared.model();
-        }
+        self.wait_told(at)?;
+        let model = self.shared.model();
         ensure!(
             commit.epoch == model.epoch(),
             "the feed gives {at} in epoch {} instead of {}",

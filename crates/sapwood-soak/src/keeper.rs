@@ -249,13 +249,7 @@ impl World<'_> {
         ensure_clean("a copy", &copy.verify()?)?;
         let visible = copy.visible().get();
         ensure!(visible == at, "it holds {visible} instead of {at}");
-        // Its last commit may not have been told yet by who made it.
-        while self.shared.model().applied() < at {
-            if self.shared.is_stopped() && self.shared.failure().is_some() {
-                return Ok(());
-            }
-            std::thread::yield_now();
-        }
+        self.wait_told(at)?;
         let floor = copy.floor().get();
         for at in [older, at].into_iter().filter(|at| *at >= floor) {
             let expected = self.shared.model().state(at);

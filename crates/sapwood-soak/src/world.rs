@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use sapwood::{BlockExecutor, Durability, Engine, ErrorKind, Snapshot, Timestamp};
 
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 
 /// How many states are kept to be read again by a later run.
 const WITNESSES: usize = 16;
+/// Milliseconds between a commit and word of it, at most.
+const WAIT_TOLD: u32 = 60_000;
 
 /// What outlives the engine: it is opened again and again.
 #[derive(Debug)]
@@ -194,6 +196,22 @@ impl<'a> World<'a> {
     pub(crate) fn tell(&self, at: Timestamp, commit: Commit) -> Result<()> {
         self.shared.done(Count::Commits);
         self.shared.model_mut().tell(at.get(), commit)
+    }
+
+    /// Waits until a commit that is there was told of: who made it may be between the two.
+    pub(crate) fn wait_told(&self, at: u64) -> Result<()> {
+        for round in 0..WAIT_TOLD {
+            if self.shared.model().applied() >= at || self.shared.failure().is_some() {
+                return Ok(());
+            }
+            if round < 100 {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let missing = self.shared.model().missing().unwrap_or(at);
+        bail!("the commit {missing} is there, and nobody has made it");
     }
 
     /// Opens a state: mostly one of the newest, or any, or that at the floor.

@@ -155,13 +155,12 @@ impl World<'_> {
                 let first = random.u64(..self.shared.scale.documents);
                 let range = document(first)..document(first + random.u64(1..20));
                 let done = self.engine.delete_range_with(range.clone(), options)?;
-                if done.writes > 0 {
-                    let step = Step {
-                        cleared: Some(range),
-                        ..Step::default()
-                    };
-                    self.tell(done.timestamp, Commit::of(step))?;
-                }
+                // It is a commit also where it finds nothing.
+                let step = Step {
+                    cleared: Some(range),
+                    ..Step::default()
+                };
+                self.tell(done.timestamp, Commit::of(step))?;
             }
             1..5 => self.compare_and_set(random, options)?,
             _ => {
@@ -189,13 +188,12 @@ impl World<'_> {
             self.engine
                 .compare_and_set_with(&key, expected.as_deref(), value.as_deref(), options);
         match done {
-            Ok(done) if done.writes > 0 => {
+            Ok(done) => {
                 let mut step = Step::default();
                 step.read(&key, expected.as_deref());
                 step.write(&key, value.as_deref());
                 self.tell(done.timestamp, Commit::of(step))
             }
-            Ok(_) => Ok(()),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
