@@ -5,8 +5,8 @@
 //! | rule | fails where |
 //! |---|---|
 //! | memory | a line through the samples of the last half rises by more than [`MEMORY_GROWTH`] over that half, after what the model grew by was taken off; from [`FIT_HOURS`] on |
-//! | handles | more than [`HANDLES_OPEN`] while the store is open; with the store closed, more than [`SPARE`] above the most in the first half |
-//! | threads | with the store closed, more than [`SPARE`] above the most in the first half |
+//! | handles | more than [`HANDLES_OPEN`] while the store is open; with the store closed, in all of the last quarter more than [`SPARE`] above the most of the first half |
+//! | threads | with the store closed, the same |
 //! | disk | once compacted, the store takes more than [`STORE_FACTOR`] times what it should hold and [`STORE_SPARE`] |
 //! | disk at work | a line through the last half rises by more than [`DISK_GROWTH`], after what the data grew by, from [`FIT_HOURS`] on |
 
@@ -19,7 +19,7 @@ const DISK_GROWTH: u64 = 256 * MIB;
 const FIT_HOURS: f64 = 0.5;
 const FIT_SAMPLES: usize = 10;
 const HANDLES_OPEN: u64 = 600;
-const SPARE: u64 = 4;
+const SPARE: u64 = 2;
 /// Samples of a closed store that are too few to be compared.
 const CLOSED_SAMPLES: usize = 6;
 const STORE_FACTOR: u64 = 2;
@@ -145,7 +145,9 @@ pub(crate) fn violations(samples: &[Sample]) -> Vec<String> {
 
 /// What is left of a closed store, and more each time.
 fn left_over(what: &str, numbers: &[u64]) -> Option<String> {
-    let (first, last) = numbers.split_at(numbers.len() / 2);
+    // The least of the last quarter: a store that was dropped while it was pruning closes a little later.
+    let (first, _) = numbers.split_at(numbers.len() / 2);
+    let (_, last) = numbers.split_at(numbers.len() - numbers.len().div_ceil(4));
     let (before, after) = (first.iter().max()?, last.iter().min()?);
     (numbers.len() >= CLOSED_SAMPLES && *after > before + SPARE)
         .then(|| format!("{after} {what} are left with the store closed, and were {before}"))
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn handles_that_stay_open_are_found() {
-        let found = run(|index, sample| sample.handles += index / 100);
+        let found = run(|index, sample| sample.handles += index / 18);
         assert!(
             found.iter().any(|found| found.contains("left")),
             "{found:?}"
