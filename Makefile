@@ -15,7 +15,7 @@ TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
-.PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \\
+.PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \
 	examples e2e doc mutants
 
 help: ## list the targets
@@ -74,7 +74,7 @@ failpoints: setup ## processes ended between any two steps, each time that they 
 
 soak: setup ## everything at once on one store, checked and measured; resumed until HOURS=24 are run in all
 	cargo build --locked --quiet --release -p sapwood-soak
-	exec $${CARGO_TARGET_DIR:-target}/release/sapwood-soak run --hours $(HOURS) $(if $(SEED),--seed $(SEED)) \
+	MALLOC_ARENA_MAX=2 $${CARGO_TARGET_DIR:-target}/release/sapwood-soak run --hours $(HOURS) $(if $(SEED),--seed $(SEED)) \
 		--directory $(or $(DIRECTORY),target/soak)
 
 leaks: setup ## the short form of the soak under valgrind (Debian's valgrind), which finds memory that is lost

@@ -16,6 +16,27 @@ const BEGIN: &str = "<!-- run: written by `sapwood-soak report` -->";
 const END: &str = "<!-- end of run -->";
 const MIB: u64 = 1 << 20;
 
+/// A measure: its name, its value, and whether it is that of an open store.
+type Row = (&'static str, fn(&Sample) -> u64, bool);
+const ROWS: &[Row] = &[
+    (
+        "resident memory, MiB, open",
+        |one| one.resident_bytes / MIB,
+        true,
+    ),
+    (
+        "resident memory, MiB, closed",
+        |one| one.resident_bytes / MIB,
+        false,
+    ),
+    ("file handles, open", |one| one.handles, true),
+    ("file handles, closed", |one| one.handles, false),
+    ("threads, closed", |one| one.threads, false),
+    ("directory, MiB", |one| one.directory_bytes / MIB, true),
+    ("store, MiB", |one| one.store_bytes / MIB, true),
+    ("versions in history", |one| one.history_rows, true),
+];
+
 /// Replaces what the document says was run, and draws its picture beside it.
 pub(crate) fn run(directory: &Path, document: &Path) -> Result<()> {
     let samples = sample::read(directory)?;
@@ -83,29 +104,10 @@ fn section(state: &State, samples: &[Sample]) -> String {
         text,
         "\n| measured | least | median | most |\n|---|---:|---:|---:|"
     );
-    type Row = (&'static str, fn(&Sample) -> u64, bool);
-    let rows: [Row; 8] = [
-        (
-            "resident memory, MiB, open",
-            |one| one.resident_bytes / MIB,
-            true,
-        ),
-        (
-            "resident memory, MiB, closed",
-            |one| one.resident_bytes / MIB,
-            false,
-        ),
-        ("file handles, open", |one| one.handles, true),
-        ("file handles, closed", |one| one.handles, false),
-        ("threads, closed", |one| one.threads, false),
-        ("directory, MiB", |one| one.directory_bytes / MIB, true),
-        ("store, MiB", |one| one.store_bytes / MIB, true),
-        ("versions in history", |one| one.history_rows, true),
-    ];
-    for (name, value, is_open) in rows {
+    for (name, value, is_open) in ROWS {
         let values = samples
             .iter()
-            .filter(|sample| (sample.kind == Kind::Open) == is_open);
+            .filter(|sample| (sample.kind == Kind::Open) == *is_open);
         let mut values: Vec<_> = values.map(value).collect();
         values.sort_unstable();
         if let (Some(least), Some(median), Some(most)) =
