@@ -15,8 +15,9 @@ use crate::sample::{Kind, Sample};
 const MIB: u64 = 1 << 20;
 const MEMORY_GROWTH: u64 = 64 * MIB;
 const DISK_GROWTH: u64 = 256 * MIB;
-/// Hours that a run must have for lines to be drawn through its samples.
-const FIT_HOURS: f64 = 0.5;
+/// Hours that a run must have for lines to be drawn through its samples. What malloc keeps for itself is steady
+/// after a quarter of an hour or two.
+const FIT_HOURS: f64 = 1.0;
 const FIT_SAMPLES: usize = 10;
 const HANDLES_OPEN: u64 = 600;
 const SPARE: u64 = 2;

@@ -462,6 +462,8 @@ impl Soak {
 
     fn say(&self, what: &str) {
         let Some(last) = self.samples.taken.last() else {
+            let (hours, all) = (self.state.seconds / 3600.0, self.options.hours);
+            eprint(&format!("soak: {hours:.3} of {all} h were run already"));
             return;
         };
         let mib = |bytes: u64| bytes >> 20;
