@@ -85,6 +85,9 @@ struct Run {
     /// So many rounds, from opening the store to closing it
     #[arg(long)]
     rounds: Option<u64>,
+    /// Loses memory, which `make leaks` must find
+    #[arg(long, hide = true)]
+    plant: bool,
 }
 
 fn main() -> ExitCode {
@@ -109,6 +112,9 @@ fn begin(run: Run) -> Result<()> {
         run.hours > 0.0 && run.rest >= 0.0,
         "hours are above 0, and rest is not below it"
     );
+    if run.plant {
+        std::mem::forget(std::hint::black_box(vec![1_u8; 1_000]));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The second ends it at once.
