@@ -76,12 +76,11 @@ impl Pins {
             let (timestamp, expires_ms, created_ms) =
                 meta::decode_pin(value).map_err(|error| corrupt(error.0))?;
             let name = std::str::from_utf8(name).map_err(|_| corrupt("its name is not UTF-8"))?;
-            let time = |ms: u64| UNIX_EPOCH.checked_add(Duration::from_millis(ms));
             pins.insert(Pin {
                 name: name.to_owned(),
                 timestamp,
                 expires: expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
-                created: created_ms.and_then(time),
+                created: created_ms.and_then(time_of),
             });
             cursor.next()?;
         }
@@ -162,10 +161,7 @@ pub(crate) fn write(backend: &dyn Backend, pin: &Pin) -> Result<()> {
             .unwrap_or(u64::MAX)
             .max(1)
     });
-    let created_ms = pin.created.map(|created| {
-        let since = created.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    });
+    let created_ms = pin.created.map(milliseconds);
     let mut batch = WriteBatch::default();
     let value = meta::encode_pin(pin.timestamp, expires_ms, created_ms);
     batch.put(Keyspace::Meta, &[&meta::pin_key(&pin.name)], &[&value]);
@@ -179,4 +175,18 @@ pub(crate) fn erase(backend: &dyn Backend, names: &[String]) -> Result<()> {
         batch.remove(Keyspace::Meta, &meta::pin_key(name));
     }
     backend.write(batch, Durability::Sync)
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn time_of(ms: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_millis(ms))
+}
+
+/// A time as it is when it is read again: in whole milliseconds.
+pub(super) fn as_stored(time: SystemTime) -> Option<SystemTime> {
+    time_of(milliseconds(time))
 }

@@ -202,7 +202,7 @@ impl Store {
             name: name.to_owned(),
             timestamp: at,
             expires,
-            created: Some(now),
+            created: pins::as_stored(now),
         };
         pins::write(self.backend.as_ref(), &pin)?;
         reach(Point::PinWritten);
