@@ -48,6 +48,11 @@ fn damage_at(world: &World, rounds: u64, place: impl Fn(usize) -> usize) -> Path
     engine.compact().expect("compacted");
     engine.close().expect("closed");
     drop(engine);
+    damage_largest(world, place)
+}
+
+/// Damages the largest table.
+fn damage_largest(world: &World, place: impl Fn(usize) -> usize) -> PathBuf {
     let path = world.path("damaged");
     let largest = tables(&path)
         .into_iter()
@@ -215,15 +220,8 @@ fn the_past_of_a_key_that_came_again_and_lost_its_newest_version_is_read_still()
     engine.compact().expect("compacted");
     engine.close().expect("closed");
     drop(engine);
-    let path = world.path("damaged");
     // Its newest versions are the longest.
-    let largest = tables(&path)
-        .into_iter()
-        .max_by_key(|(_, bytes)| bytes.len());
-    let (name, mut bytes) = largest.expect("a table");
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 4].fill(0x55);
-    fs::write(path.join(name), bytes).expect("damaged");
+    damage_largest(&world, |length| length / 2);
     let (report, engine) = repair(&world);
     assert!(report.deletes_added > 0, "{report:?}");
     assert!(list(&world).contains("part current "));
