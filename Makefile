@@ -73,8 +73,8 @@ failpoints: setup ## processes ended between any two steps, each time that they 
 	cargo run --locked --quiet -p sapwood-crash --features failpoints -- points $(if $(SEED),--seed $(SEED))
 
 soak: setup ## everything at once on one store, checked and measured; resumed until HOURS=24 are run in all
-	cargo build --locked --quiet --release -p sapwood-soak
-	MALLOC_ARENA_MAX=2 $${CARGO_TARGET_DIR:-target}/release/sapwood-soak run --hours $(HOURS) $(if $(SEED),--seed $(SEED)) \
+	cargo build --locked --quiet --release -p sapwood-soak --features jemalloc
+	$${CARGO_TARGET_DIR:-target}/release/sapwood-soak run --hours $(HOURS) $(if $(SEED),--seed $(SEED)) \
 		--directory $(or $(DIRECTORY),target/soak)
 
 leaks: setup ## the short form of the soak under valgrind (Debian's valgrind), which finds memory that is lost

@@ -38,6 +38,10 @@ use std::{
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Debug, Parser)]
 #[command(about = "Works on a store for hours, and checks it all along")]
 struct Arguments {
