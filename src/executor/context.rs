@@ -246,13 +246,15 @@ impl State<'_> {
         }
         let (memory, txn) = (view.memory, view.txn);
         for (number, captured) in self.frame.reads.iter().zip(&self.frame.captured) {
-            if !memory.point_holds(self.frame.slot(*number)?.location, captured, txn) {
+            let location = self.frame.slot(*number)?.location;
+            if !memory.point_holds(location, captured, txn).unwrap_or(false) {
                 return Err(Stop::Stale);
             }
         }
         for bounded in &self.frame.bounds {
             let location = self.frame.slot(bounded.slot)?.location;
-            if !memory.bound_holds(location, bounded.allowed, txn) {
+            let holds = memory.bound_holds(location, bounded.allowed, txn);
+            if !holds.unwrap_or(false) {
                 return Err(Stop::Stale);
             }
         }

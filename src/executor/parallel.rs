@@ -291,7 +291,9 @@ where
             };
             worker.counts.validations.add(1);
             let holds = without_panic(|| self.memory.still_holds(&reliance, index));
-            if holds == Some(false)
+            // Nothing else is worth it: where the run would be told the same, or has to wait, this would go
+            // round and round.
+            if matches!(holds, Some(Ok(false)))
                 && let Some(finished) = self.schedule.abort(index, incarnation)
             {
                 self.leave(worker, index, &finished.reliance);
@@ -353,7 +355,9 @@ where
     /// Whether a run is what it would be now, with everything below it committed.
     fn is_valid(&self, run: &Finished<O>, index: u32) -> bool {
         let is_valid = without_panic(|| {
-            self.memory.still_holds(&run.reliance, index)
+            self.memory
+                .still_holds(&run.reliance, index)
+                .unwrap_or(false)
                 && (run.reliance.deltas.is_empty()
                     || self
                         .memory

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use shuttle::rand::{Rng, thread_rng};
 
 use super::*;
-use crate::{ReadView, storage::Value};
+use crate::{
+    ReadView,
+    storage::Value,
+    sync::{AtomicU32, Ordering},
+};
 
 fn check(run: impl Fn() + Send + Sync + Copy + 'static) {
     let schedules = std::env::var("SCHEDULES").map_or(200, |text| text.parse().unwrap());
@@ -129,6 +133,36 @@ fn shuttle_random_blocks_are_as_one_by_one() {
             block.stats.parallel, count as u64,
             "it was not run in parallel"
         );
+    });
+}
+
+/// It is told nothing, so there is nothing that could make its run stale: not even that one below it, which
+/// adds to the same cell, is being run again.
+#[test]
+fn shuttle_who_only_adds_runs_once() {
+    check(|| {
+        let config = BlockExecutorConfig {
+            workers: 2,
+            min_parallel_txns: 0,
+            adaptive: false,
+            ..BlockExecutorConfig::default()
+        };
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let executor = BlockExecutor::new(config).unwrap();
+        let block = executor.execute(base(), (0..4u8).collect::<Vec<_>>(), move |ctx, number| {
+            match number {
+                0 => ctx.set("read", b"1")?,
+                1 | 2 => drop(ctx.get("read")?),
+                _ => drop(counted.fetch_add(1, Ordering::Relaxed)),
+            }
+            ctx.add("sum", 1)?;
+            Ok(ExecutionStatus::Success(()))
+        });
+        let block = block.unwrap();
+        let sum = block.changes.get(b"sum").flatten();
+        assert_eq!(decode_cell(sum.map(|value| &**value)).unwrap(), 4);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
     });
 }
 

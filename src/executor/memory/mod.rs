@@ -444,72 +444,90 @@ impl Memory {
         }
     }
 
-    /// Whether all that a run relied on is still so.
-    pub(super) fn still_holds(&self, reliance: &Reliance, txn: u32) -> bool {
-        reliance
-            .points
-            .iter()
-            .all(|(number, captured)| self.point_holds(*number, captured, txn))
-            && reliance
-                .bounds
-                .iter()
-                .all(|(number, allowed)| self.bound_holds(*number, *allowed, txn))
-            && reliance
-                .ranges
-                .iter()
-                .all(|read| self.range_holds(read, txn).unwrap_or(false))
+    /// Whether all that a run relied on is still so. `Ok(false)`: it would be told something else now.
+    ///
+    /// # Errors
+    /// Where that cannot be told before more is finished or committed, so that running it again might give
+    /// the same.
+    pub(super) fn still_holds(&self, reliance: &Reliance, txn: u32) -> Result<bool, Stop> {
+        for (number, captured) in &reliance.points {
+            if !self.point_holds(*number, captured, txn)? {
+                return Ok(false);
+            }
+        }
+        for (number, allowed) in &reliance.bounds {
+            if !self.bound_holds(*number, *allowed, txn)? {
+                let is_it =
+                    |(point, read): &(u32, Captured)| point == number && read.seen == Seen::BOUNDED;
+                if reliance.points.iter().any(is_it) {
+                    return Ok(false);
+                }
+                // Who adds blindly is told nothing.
+                return Err(Stop::Stale);
+            }
+        }
+        for read in &reliance.ranges {
+            if !self.range_holds(read, txn)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a run would read the same again.
-    pub(super) fn point_holds(&self, number: u32, captured: &Captured, txn: u32) -> bool {
-        let Some(location) = self.tables.locations.get(number) else {
-            return false;
-        };
+    pub(super) fn point_holds(
+        &self,
+        number: u32,
+        captured: &Captured,
+        txn: u32,
+    ) -> Result<bool, Stop> {
+        let location = self.location(number)?;
         if captured.seen == Seen::BOUNDED {
-            return true;
+            return Ok(true);
         }
         if !location.is_written.load(Ordering::Acquire) {
-            return captured.seen == Seen::BASE;
+            return Ok(captured.seen == Seen::BASE);
         }
         let chain = location.chain.read();
         match chain.below(txn) {
-            Found::Base { sum: None } if captured.seen == Seen::BASE => return true,
+            Found::Base { sum: None } if captured.seen == Seen::BASE => return Ok(true),
             Found::Value {
                 seen, sum: None, ..
-            } if seen == captured.seen => return true,
-            Found::Estimate(_) | Found::Nonsense => return false,
+            } if seen == captured.seen => return Ok(true),
+            Found::Estimate(on) => return Err(Stop::Blocked(on)),
+            Found::Nonsense => return Err(Stop::Stale),
             _ => {}
         }
         drop(chain);
         if captured.is_failed {
-            return false;
+            return Ok(false);
         }
         // Another version of the same value is as good.
         let then = match captured.seen {
             Seen::BASE => match location.base.get() {
                 Some(value) => value,
-                None => return false,
+                None => return Ok(false),
             },
             _ => &captured.value,
         };
-        match self.read(number, txn, Value::clone) {
-            Ok(Some(now)) => now.value == *then,
-            Ok(None) => self.base_of(number).is_ok_and(|base| base == then),
-            Err(_) => false,
-        }
+        Ok(match self.read(number, txn, Value::clone)? {
+            Some(now) => now.value == *then,
+            None => self.base_of(number)? == then,
+        })
     }
 
     /// Whether a run would get the same answers again.
-    pub(super) fn bound_holds(&self, number: u32, allowed: Allowed, txn: u32) -> bool {
-        let value = match self.read(number, txn, Value::clone) {
-            Ok(Some(captured)) => decode_cell(captured.value.as_deref()),
-            Ok(None) => match self.base_of(number) {
-                Ok(value) => decode_cell(value.as_deref()),
-                Err(_) => return false,
-            },
-            Err(_) => return false,
+    pub(super) fn bound_holds(
+        &self,
+        number: u32,
+        allowed: Allowed,
+        txn: u32,
+    ) -> Result<bool, Stop> {
+        let value = match self.read(number, txn, Value::clone)? {
+            Some(captured) => decode_cell(captured.value.as_deref()),
+            None => decode_cell(self.base_of(number)?.as_deref()),
         };
-        value.is_ok_and(|value| allowed.contains(value))
+        Ok(allowed.contains(value.map_err(|_| Stop::Stale)?))
     }
 
     fn range_holds(&self, read: &RangeRead, txn: u32) -> Result<bool, Stop> {
