@@ -93,6 +93,7 @@ enum Step {
     Last,
     Next,
     Prev,
+    Pass(Vec<u8>, usize),
 }
 
 fn short_key() -> impl Strategy<Value = Vec<u8>> {
@@ -110,6 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Last),
         Just(Step::Next),
         Just(Step::Prev),
+        (short_key(), 0..4usize).prop_map(|(to, rows)| Step::Pass(to, rows)),
     ]
 }
 
@@ -141,6 +143,7 @@ fn cursors_agree_with_an_ordered_map(backend: &impl Backend) {
                 .unwrap();
             let mut expected: Option<usize> = None;
             for step in steps {
+                let before = expected;
                 expected = match &step {
                     Step::Seek(to) => inside.iter().position(|key| key >= to),
                     Step::SeekForPrev(to) => inside.iter().rposition(|key| key <= to),
@@ -148,6 +151,12 @@ fn cursors_agree_with_an_ordered_map(backend: &impl Backend) {
                     Step::Last => inside.len().checked_sub(1),
                     Step::Next => expected.map(|i| i + 1).filter(|i| *i < inside.len()),
                     Step::Prev => expected.and_then(|i| i.checked_sub(1)),
+                    Step::Pass(to, rows) => expected
+                        .map(|i| {
+                            let smaller = inside[i..].iter().take_while(|key| *key < to);
+                            i + smaller.take(*rows).count()
+                        })
+                        .filter(|i| *i < inside.len()),
                 };
                 match &step {
                     Step::Seek(to) => cursor.seek(to),
@@ -156,6 +165,10 @@ fn cursors_agree_with_an_ordered_map(backend: &impl Backend) {
                     Step::Last => cursor.seek_to_last(),
                     Step::Next => cursor.next(),
                     Step::Prev => cursor.prev(),
+                    Step::Pass(to, rows) => cursor.pass(to, *rows).map(|is_there| {
+                        let is_at = expected.is_some_and(|i| inside[i] >= *to);
+                        assert_eq!(is_there, is_at && expected != before, "after {step:?}");
+                    }),
                 }
                 .unwrap();
                 let found = cursor.row().map(|(key, _)| key.to_vec());

@@ -15,6 +15,8 @@ pub(crate) mod filter;
 pub(crate) mod memory;
 #[cfg(feature = "rocksdb-storage")]
 pub(crate) mod rocksdb;
+#[cfg(any(feature = "rocksdb-storage", test))]
+pub(crate) mod row_cache;
 
 #[cfg(test)]
 mod conformance;
@@ -201,6 +203,20 @@ pub(crate) trait Cursor: fmt::Debug + Send + Sync {
     fn next(&mut self) -> Result<()>;
     /// To the row before. Only from a row.
     fn prev(&mut self) -> Result<()>;
+    /// Goes on, by so many rows at most, until a row is at or after `key`. Returns whether it is the first such row: not
+    /// where there was nothing to pass over, nor where there are more.
+    fn pass(&mut self, key: &[u8], rows: usize) -> Result<bool> {
+        for passed in 0..=rows {
+            match self.row() {
+                Some((here, _)) if here < key => {}
+                here => return Ok(passed > 0 && here.is_some()),
+            }
+            if passed < rows {
+                self.next()?;
+            }
+        }
+        Ok(false)
+    }
     /// The row here: key and value.
     fn row(&self) -> Option<(&[u8], &[u8])>;
 }

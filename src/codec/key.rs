@@ -111,6 +111,16 @@ pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
     Err(DecodeError("the key has no end"))
 }
 
+/// The user key inside of an encoded one, where nothing in it is escaped: mostly it need not be decoded.
+pub(crate) fn unescaped(encoded: &[u8]) -> Option<&[u8]> {
+    match encoded {
+        [user_key @ .., ESCAPE, END] if memchr::memchr(ESCAPE, user_key).is_none() => {
+            Some(user_key)
+        }
+        _ => None,
+    }
+}
+
 fn push_escaped(encoded: &mut KeyBuffer, user_key: &[u8]) {
     let mut rest = user_key;
     while let Some(zero) = memchr::memchr(ESCAPE, rest) {

@@ -21,6 +21,9 @@ pub type Value = Bytes;
 /// It owns all that it needs: it can be stored, sent to another thread, and outlive the engine's
 /// handle. While it lives, it holds back pruning at its timestamp. After an error it ends.
 ///
+/// Keys and values of up to 128 bytes that it gives out share memory in blocks of 8 KiB: of rows that are kept for long,
+/// while most others are let go, keep copies (`Bytes::copy_from_slice`).
+///
 /// # Examples
 /// ```
 /// use sapwood::{Engine, ReadView};
@@ -136,8 +139,8 @@ impl Open {
             return Ok(None);
         };
         let passed = match direction {
-            Direction::Forward => self.last.as_ref().is_some_and(|last| key >= *last),
-            Direction::Backward => self.first.as_ref().is_some_and(|first| key <= *first),
+            Direction::Forward => self.last.as_ref().is_some_and(|last| *key >= **last),
+            Direction::Backward => self.first.as_ref().is_some_and(|first| *key <= **first),
         };
         if passed {
             return Ok(None);
@@ -149,7 +152,7 @@ impl Open {
         let given = given.get_or_insert_default();
         given.clear();
         given.extend_from_slice(&key);
-        Ok(Some((key.into(), value)))
+        Ok(Some((key, value)))
     }
 
     /// Walks of before a rollback would meet some rows as they were, some as they are: the rest of the range
@@ -166,7 +169,7 @@ impl Open {
         }
     }
 
-    fn walk(&mut self, direction: Direction) -> Result<Option<(Vec<u8>, Bytes)>> {
+    fn walk(&mut self, direction: Direction) -> Result<Option<(Key, Value)>> {
         if self.range.is_empty() {
             return Ok(None);
         }

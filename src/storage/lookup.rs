@@ -28,12 +28,46 @@ pub(crate) enum Lookup {
     },
 }
 
-/// Looks up the version of an encoded user key that is alive at `at`.
-pub(crate) fn lookup(backend: &dyn Backend, encoded: &KeyBuffer, at: Timestamp) -> Result<Lookup> {
-    match backend.get(Keyspace::Current, encoded)? {
-        Some(row) => lookup_from(backend, encoded, at, Some(decode_current(encoded, row)?)),
-        None => lookup_from(backend, encoded, at, None),
-    }
+/// Looks up the version of an encoded user key that is alive at `at`. Also says whether it was found in `history`.
+pub(crate) fn lookup(
+    backend: &dyn Backend,
+    encoded: &KeyBuffer,
+    at: Timestamp,
+) -> Result<(Lookup, bool)> {
+    let row = backend.get(Keyspace::Current, encoded)?;
+    let current = row.map(|row| decode_current(encoded, row)).transpose()?;
+    let is_newest = current.as_ref().is_some_and(|row| row.start <= at);
+    let answer = lookup_from(backend, encoded, at, current)?;
+    let is_history = !is_newest && matches!(answer, Lookup::Found(_));
+    Ok((answer, is_history))
+}
+
+/// Looks only into `history`, before all else: what it finds is the answer, but that it finds nothing says nothing.
+pub(crate) fn from_history(
+    backend: &dyn Backend,
+    encoded: &KeyBuffer,
+    at: Timestamp,
+) -> Result<Option<Bytes>> {
+    let history = seek_version(backend, encoded, at)?;
+    let Some((start, row)) = history_row(history.as_ref(), encoded)? else {
+        return Ok(None);
+    };
+    let version = peek_history(encoded, start, row)?;
+    let is_alive = visibility::history_at(&version, at);
+    Ok(is_alive.then(|| Bytes::copy_from_slice(version.value)))
+}
+
+/// A cursor at the newest version of a key in `history` with `start <= at`, or behind its last.
+fn seek_version(
+    backend: &dyn Backend,
+    encoded: &KeyBuffer,
+    at: Timestamp,
+) -> Result<Box<dyn Cursor>> {
+    let mut history = backend.cursor(Keyspace::History, Scope::default(), Access::OneKey)?;
+    let mut target = encoded.clone();
+    codec::key::push_start(&mut target, at);
+    history.seek(&target)?;
+    Ok(history)
 }
 
 /// The same, where `current` was read already.
@@ -70,10 +104,7 @@ fn settle(
     let Verdict::InHistory { successor } = verdict else {
         return Ok(Lookup::Absent);
     };
-    let mut history = backend.cursor(Keyspace::History, Scope::default(), Access::OneKey)?;
-    let mut target = encoded.clone();
-    codec::key::push_start(&mut target, at);
-    history.seek(&target)?;
+    let mut history = seek_version(backend, encoded, at)?;
     in_history(history.as_mut(), encoded, at, successor)
 }
 

@@ -48,6 +48,7 @@ mod epochs;
 mod export;
 mod feed;
 mod guards;
+mod habit;
 mod handle;
 mod history;
 mod iter;

@@ -207,8 +207,22 @@ impl Store {
     fn lookup(&self, encoded: &KeyBuffer, at: Timestamp) -> Result<Lookup> {
         match self.recent.get(encoded, at) {
             Some(version) => Ok(version.value.map_or(Lookup::Absent, Lookup::Found)),
-            None => lookup::lookup(self.backend.as_ref(), encoded, at),
+            None => self.lookup_below(encoded, at),
         }
+    }
+
+    fn lookup_below(&self, encoded: &KeyBuffer, at: Timestamp) -> Result<Lookup> {
+        let backend = self.backend.as_ref();
+        if self.habit.is_history_first()
+            && let Some(value) = lookup::from_history(backend, encoded, at)?
+        {
+            self.habit.note(true);
+            return Ok(Lookup::Found(value));
+        }
+        // What was missing in `history` may have come to it meanwhile: it is asked again, in its turn.
+        let (answer, is_history) = lookup::lookup(backend, encoded, at)?;
+        self.habit.note(is_history);
+        Ok(answer)
     }
 
     /// What recent versions say about some keys at a timestamp, and the rows of `current` for the others:

@@ -18,6 +18,7 @@ use super::{
     epochs::Epochs,
     feed::{Feeds, Wake},
     guards::{Guard, Guards},
+    habit::Habit,
     lineage,
     merge::MergeState,
     pins::Pins,
@@ -86,6 +87,8 @@ pub(crate) struct Store {
     pub(crate) commit: Mutex<CommitState>,
     pub(crate) conflicts: Arc<Conflicts>,
     pub(crate) recent: Recent,
+    /// Who answers reads of the past.
+    pub(super) habit: Habit,
     /// Held by the one thread that merges.
     pub(crate) merge: Mutex<MergeState>,
     /// Set once a write of a commit or of the merge has failed.
@@ -163,6 +166,7 @@ impl Store {
             commits: Commits::new(),
             conflicts: Conflicts::new(last, options.conflict_log_size),
             recent: Recent::new(merged, options.recent_versions_size),
+            habit: Habit::default(),
             merge: Mutex::new(MergeState::new(trimmed, merged)),
             write_failed: AtomicBool::new(false),
             debt: AtomicU64::new(0),

@@ -11,9 +11,8 @@
 
 use std::cmp::Ordering;
 
-use bytes::Bytes;
-
 use super::{
+    iter::{Key, Value},
     key_range::KeyRange,
     lookup::{self, Lookup},
     recent::RecentCursor,
@@ -21,6 +20,7 @@ use super::{
     visibility::{self, Verdict},
 };
 use crate::{
+    arena::Arena,
     backend::{Access, Cursor, Keyspace, Scope},
     codec::key::{self, KeyBuffer},
     error::{Error, Result},
@@ -31,6 +31,10 @@ use crate::{
 /// How many rows of `history` are stepped over before it is sought anew: a few steps are cheaper
 /// than a seek, many are not.
 const STEPS_BEFORE_SEEK: usize = if cfg!(test) { 2 } else { 8 };
+
+/// Rows that are given out share memory of so many bytes: taking and giving back memory for each would take as long as
+/// all else that is done for it.
+const ROWS_BYTES: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -54,6 +58,7 @@ pub(crate) struct Walk {
     at: Timestamp,
     direction: Direction,
     scope: Scope,
+    rows: Arena<ROWS_BYTES>,
     recent: RecentCursor,
     current: Box<dyn Cursor>,
     /// Absent where the view of `current` is the whole state at `at`.
@@ -99,6 +104,7 @@ impl Walk {
             at,
             direction,
             scope,
+            rows: Arena::default(),
             recent,
             current,
             deleted,
@@ -107,7 +113,7 @@ impl Walk {
     }
 
     /// The next key that is alive, with its value.
-    pub(crate) fn step(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+    pub(crate) fn step(&mut self) -> Result<Option<(Key, Value)>> {
         while let Some(recent) = self.recent.key() {
             let below = self.key_below();
             let order = below.map_or(Ordering::Less, |below| {
@@ -126,7 +132,7 @@ impl Walk {
                 self.pass_below(&encoded)?;
             }
             if let Some(value) = value {
-                let user_key = lookup::decode_key(Keyspace::Commits, &encoded)?;
+                let user_key = user_key(&mut self.rows, Keyspace::Commits, &encoded)?;
                 return Ok(Some((user_key, value)));
             }
         }
@@ -160,7 +166,7 @@ impl Walk {
     }
 
     /// The next of at most so many keys below the recent versions that is alive.
-    fn step_below(&mut self, keys: usize) -> Result<Option<(Vec<u8>, Bytes)>> {
+    fn step_below(&mut self, keys: usize) -> Result<Option<(Key, Value)>> {
         if self.deleted.is_none() {
             return self.step_whole();
         }
@@ -193,7 +199,7 @@ impl Walk {
     }
 
     /// Where the view of `current` is the whole state, its rows are the answer as they come.
-    fn step_whole(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+    fn step_whole(&mut self) -> Result<Option<(Key, Value)>> {
         let Some((encoded, row)) = self.current.row() else {
             return Ok(None);
         };
@@ -204,8 +210,8 @@ impl Walk {
                 format!("it starts at {}, after the last merge", row.start),
             ));
         }
-        let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
-        let value = Bytes::copy_from_slice(row.value);
+        let user_key = user_key(&mut self.rows, Keyspace::Current, encoded)?;
+        let value = self.rows.copy(row.value);
         advance(self.current.as_mut(), self.direction)?;
         Ok(Some((user_key, value)))
     }
@@ -231,15 +237,15 @@ impl Walk {
         }
     }
 
-    fn read_current(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+    fn read_current(&mut self) -> Result<Option<(Key, Value)>> {
         let Some((encoded, row)) = self.current.row() else {
             return Ok(None);
         };
         let row = lookup::peek_current(encoded, row)?;
         match visibility::current_at(&row, self.at) {
             Verdict::Alive => {
-                let user_key = lookup::decode_key(Keyspace::Current, encoded)?;
-                Ok(Some((user_key, Bytes::copy_from_slice(row.value))))
+                let user_key = user_key(&mut self.rows, Keyspace::Current, encoded)?;
+                Ok(Some((user_key, self.rows.copy(row.value))))
             }
             Verdict::Absent => Ok(None),
             Verdict::InHistory { successor } => {
@@ -249,7 +255,7 @@ impl Walk {
         }
     }
 
-    fn read_deleted(&mut self) -> Result<Option<(Vec<u8>, Bytes)>> {
+    fn read_deleted(&mut self) -> Result<Option<(Key, Value)>> {
         let row = self.deleted.as_ref().and_then(|cursor| cursor.row());
         let Some((encoded, row)) = row else {
             return Ok(None);
@@ -269,7 +275,7 @@ impl Walk {
         keyspace: Keyspace,
         encoded: &KeyBuffer,
         successor: Timestamp,
-    ) -> Result<Option<(Vec<u8>, Bytes)>> {
+    ) -> Result<Option<(Key, Value)>> {
         let history = match &mut self.history {
             Some(history) => history,
             none => {
@@ -285,7 +291,10 @@ impl Walk {
         key::push_start(&mut target, self.at);
         seek_near(history.as_mut(), &target, self.direction)?;
         match lookup::in_history(history.as_mut(), encoded, self.at, successor)? {
-            Lookup::Found(value) => Ok(Some((lookup::decode_key(keyspace, encoded)?, value))),
+            Lookup::Found(value) => {
+                let user_key = user_key(&mut self.rows, keyspace, encoded)?;
+                Ok(Some((user_key, value)))
+            }
             Lookup::Missing { successor }
                 if visibility::is_hole(successor, self.at, self.store.floor()) =>
             {
@@ -296,19 +305,19 @@ impl Walk {
     }
 }
 
+fn user_key(rows: &mut Arena<ROWS_BYTES>, keyspace: Keyspace, encoded: &[u8]) -> Result<Key> {
+    match key::unescaped(encoded) {
+        Some(user_key) => Ok(rows.copy(user_key)),
+        None => lookup::decode_key(keyspace, encoded).map(Key::from),
+    }
+}
+
 /// To the first row at or after `target`; in a forward walk, by steps where it is near.
 fn seek_near(cursor: &mut dyn Cursor, target: &[u8], direction: Direction) -> Result<()> {
-    if direction == Direction::Forward {
-        // Only from a smaller row on: before a row that is not smaller there may be others that
-        // are not smaller either.
-        let mut steps = 0;
-        while steps < STEPS_BEFORE_SEEK && cursor.row().is_some_and(|(key, _)| key < target) {
-            cursor.next()?;
-            steps += 1;
-        }
-        if steps > 0 && cursor.row().is_some_and(|(key, _)| key >= target) {
-            return Ok(());
-        }
+    // Only from a smaller row on: before a row that is not smaller there may be others that are not smaller
+    // either.
+    if direction == Direction::Forward && cursor.pass(target, STEPS_BEFORE_SEEK)? {
+        return Ok(());
     }
     cursor.seek(target)
 }

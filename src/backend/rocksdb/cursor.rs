@@ -1,4 +1,8 @@
 //! Cursors that own their hold on the database, so that iterators can outlive every handle.
+//!
+//! Making an iterator costs more than what a look-up of one version does with it. So those for the versions of one
+//! key are used again: [`Spare`] keeps a few, which are refreshed before each use. One that lies idle holds files and
+//! memtables that nobody needs any more; they are let go where that matters.
 
 use std::fmt;
 
@@ -9,9 +13,11 @@ use super::{Database, convert};
 use crate::{
     backend::{Access, Cursor, Keyspace, Scope},
     error::Result,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
+/// Cursors that are kept: as many as threads that look versions up at one time, about.
+const SPARE_CURSORS: usize = 8;
 /// Bytes that a sweep reads ahead.
 const SWEEP_READAHEAD_BYTES: usize = 2 << 20;
 
@@ -23,7 +29,63 @@ self_cell!(
     }
 );
 
-pub(super) struct RocksDBCursor(Inner);
+impl Inner {
+    fn open(database: &Arc<Database>, keyspace: Keyspace, scope: Scope, access: Access) -> Self {
+        let options = read_options(scope, access);
+        Self::new(Arc::clone(database), |database| {
+            database
+                .db()
+                .raw_iterator_cf_opt(database.handle(keyspace), options)
+        })
+    }
+}
+
+/// Cursors over the versions of one key in `history` that wait to be used again.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Vec<Inner>>);
+
+impl Spare {
+    /// A cursor as of now.
+    pub(super) fn cursor(self: &Arc<Self>, database: &Arc<Database>) -> Result<RocksDBCursor> {
+        let spare = self.0.lock().pop();
+        let inner = match spare {
+            Some(mut inner) => {
+                let refreshed = inner.with_dependent_mut(|_, iterator| iterator.refresh());
+                refreshed.map_err(|e| convert(&e))?;
+                inner
+            }
+            None => Inner::open(
+                database,
+                Keyspace::History,
+                Scope::default(),
+                Access::OneKey,
+            ),
+        };
+        Ok(RocksDBCursor {
+            inner: Some(inner),
+            home: Some(Arc::clone(self)),
+        })
+    }
+
+    /// Lets go of what idle cursors hold.
+    pub(super) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.0.lock());
+        drop(idle);
+    }
+}
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spare").finish_non_exhaustive()
+    }
+}
+
+pub(super) struct RocksDBCursor {
+    /// Absent only while it is dropped.
+    inner: Option<Inner>,
+    /// Where it goes after its use.
+    home: Option<Arc<Spare>>,
+}
 
 impl RocksDBCursor {
     pub(super) fn new(
@@ -32,17 +94,18 @@ impl RocksDBCursor {
         scope: Scope,
         access: Access,
     ) -> Self {
-        let options = read_options(scope, access);
-        Self(Inner::new(Arc::clone(database), |database| {
-            database
-                .db()
-                .raw_iterator_cf_opt(database.handle(keyspace), options)
-        }))
+        Self {
+            inner: Some(Inner::open(database, keyspace, scope, access)),
+            home: None,
+        }
     }
 
     /// Moves, then reports what went wrong on the way: an iterator that fails only looks ended.
     fn go(&mut self, go: impl FnOnce(&mut DBRawIterator<'_>)) -> Result<()> {
-        self.0.with_dependent_mut(|_, iterator| {
+        let Some(inner) = &mut self.inner else {
+            return Ok(());
+        };
+        inner.with_dependent_mut(|_, iterator| {
             go(iterator);
             if iterator.valid() {
                 Ok(())
@@ -50,6 +113,17 @@ impl RocksDBCursor {
                 iterator.status().map_err(|e| convert(&e))
             }
         })
+    }
+}
+
+impl Drop for RocksDBCursor {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            let mut idle = home.0.lock();
+            if idle.len() < SPARE_CURSORS {
+                idle.extend(self.inner.take());
+            }
+        }
     }
 }
 
@@ -111,7 +185,32 @@ impl Cursor for RocksDBCursor {
         self.go(|iterator| iterator.prev())
     }
 
+    // As the trait does it, without asking twice at each row.
+    fn pass(&mut self, key: &[u8], rows: usize) -> Result<bool> {
+        let Some(inner) = &mut self.inner else {
+            return Ok(false);
+        };
+        inner.with_dependent_mut(|_, iterator| {
+            for passed in 0..=rows {
+                match iterator.key() {
+                    Some(here) if here < key => {}
+                    Some(_) => return Ok(passed > 0),
+                    None => {
+                        iterator.status().map_err(|e| convert(&e))?;
+                        return Ok(false);
+                    }
+                }
+                if passed < rows {
+                    iterator.next();
+                }
+            }
+            Ok(false)
+        })
+    }
+
     fn row(&self) -> Option<(&[u8], &[u8])> {
-        self.0.with_dependent(|_, iterator| iterator.item())
+        self.inner
+            .as_ref()?
+            .with_dependent(|_, iterator| iterator.item())
     }
 }

@@ -17,6 +17,9 @@ use crate::{
 };
 
 const FILTER_BITS_PER_KEY: f64 = 10.0;
+/// The part of a memtable's memory for its filter: ten bits or so for each row of a hundred bytes. More of it would lie
+/// outside of the processor's caches, and every look-up asks it.
+const MEMTABLE_FILTER_PART: f64 = 0.0125;
 /// Rows that no compaction would otherwise touch meet the filter at least this often.
 const PERIODIC_COMPACTION_SECONDS: u64 = 24 * 60 * 60;
 
@@ -62,7 +65,8 @@ pub(super) fn column_families(
     config: &RocksDBConfig,
     filters: &Arc<Filters>,
 ) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_hyper_clock_cache(config.block_cache_size, 0);
+    let blocks = config.block_cache_size - row_cache_size(config);
+    let cache = Cache::new_hyper_clock_cache(blocks, 0);
     let mut families = vec![ColumnFamilyDescriptor::new("default", Options::default())];
     for keyspace in Keyspace::ALL {
         families.push(ColumnFamilyDescriptor::new(
@@ -106,16 +110,16 @@ fn column_family(
             // A commit asks for the old row of every key that it writes: for new keys the filter
             // answers, and the memtable need not be searched.
             options.set_memtable_whole_key_filtering(true);
-            options.set_memtable_prefix_bloom_ratio(0.05);
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER_PART);
         }
         Keyspace::History => {
             // A look-up seeks among the versions of one key: a filter on the key without its
             // timestamp rules out files that hold none.
             options.set_prefix_extractor(encoded_key_prefix());
-            options.set_memtable_prefix_bloom_ratio(0.05);
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_FILTER_PART);
             table.set_whole_key_filtering(false);
-            // The versions of one key compress together.
-            table.set_block_size(16 << 10);
+            // The versions of one key compress together; of larger blocks more has to be searched.
+            table.set_block_size(8 << 10);
         }
         Keyspace::Deleted | Keyspace::Commits | Keyspace::Meta => {}
     }
@@ -128,6 +132,11 @@ fn column_family(
     }
     options.set_block_based_table_factory(&table);
     options
+}
+
+/// The part of the memory for what was read that is for single rows.
+pub(super) fn row_cache_size(config: &RocksDBConfig) -> usize {
+    config.row_cache_size.min(config.block_cache_size / 8)
 }
 
 /// The memory for the memtable of a keyspace, where this much was asked for.

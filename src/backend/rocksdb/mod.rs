@@ -19,16 +19,20 @@ use std::{fmt, path::Path};
 
 use bytes::Bytes;
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, ReadOptions, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
+    WriteOptions,
 };
 use self_cell::self_cell;
 
-use super::{Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch};
+use super::{
+    Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch,
+    row_cache::{Known, RowCache},
+};
 use crate::{
     config::{Durability, OnlineOptions, RocksDBConfig},
     error::{Error, ErrorKind, Result},
     prune_rule::PruneRule,
-    sync::{Arc, Mutex},
+    sync::{Arc, AtomicU64, Mutex, Ordering},
 };
 
 /// The handles of the keyspaces, by [`Keyspace::index`].
@@ -63,6 +67,11 @@ impl Database {
 pub(crate) struct RocksDBBackend {
     database: Arc<Database>,
     filters: Arc<filter::Filters>,
+    /// Rows of `current`.
+    rows: Option<RowCache>,
+    spare: Arc<cursor::Spare>,
+    /// Bytes that were written since idle cursors were let go of.
+    written: AtomicU64,
     /// Made once: a get is too quick to make them anew each time.
     read_options: ReadOptions,
     buffered: WriteOptions,
@@ -72,6 +81,9 @@ pub(crate) struct RocksDBBackend {
     synced_file: synced::SyncedFile,
     is_read_only: bool,
 }
+
+/// Bytes that are written before cursors that lie idle are let go of, with the memtables and files that they hold.
+const IDLE_BYTES: u64 = 8 << 20;
 
 impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
@@ -101,6 +113,9 @@ impl RocksDBBackend {
         Self {
             database: Arc::new(database),
             filters,
+            rows: RowCache::new(layout::row_cache_size(config)),
+            spare: Arc::default(),
+            written: AtomicU64::new(0),
             read_options: ReadOptions::default(),
             buffered: WriteOptions::default(),
             synced,
@@ -108,6 +123,32 @@ impl RocksDBBackend {
             is_read_only: synced_file.is_none(),
             synced_file: synced_file.unwrap_or_default(),
         }
+    }
+
+    /// The rows of a keyspace that are kept in memory, if any are.
+    fn rows(&self, keyspace: Keyspace) -> Option<&RowCache> {
+        self.rows.as_ref().filter(|_| keyspace == Keyspace::Current)
+    }
+
+    fn get_pinned(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>> {
+        let handle = self.database.handle(keyspace);
+        let db = self.database.db();
+        db.get_pinned_cf_opt(handle, key, &self.read_options)
+            .map_err(|e| convert(&e))
+    }
+
+    /// The values at keys, which are in order, from RocksDB.
+    fn multi_get_below(&self, keyspace: Keyspace, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
+        let handle = self.database.handle(keyspace);
+        let db = self.database.db();
+        let values = db.batched_multi_get_cf_opt(handle, keys, true, &self.read_options);
+        values
+            .into_iter()
+            .map(|value| match value {
+                Ok(value) => Ok(value.map(|value| Bytes::copy_from_slice(&value))),
+                Err(error) => Err(convert(&error)),
+            })
+            .collect()
     }
 
     /// Compacts a range of a keyspace down to the last level, through its filter.
@@ -132,6 +173,8 @@ impl RocksDBBackend {
         self.database
             .db()
             .compact_range_cf_opt(handle, start, end, &options);
+        // The files from before are held no longer than they must.
+        self.spare.clear();
     }
 }
 
@@ -145,40 +188,47 @@ impl fmt::Debug for RocksDBBackend {
 
 impl Backend for RocksDBBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
-        let handle = self.database.handle(keyspace);
-        let value = self
-            .database
-            .db()
-            .get_pinned_cf_opt(handle, key, &self.read_options)
-            .map_err(|e| convert(&e))?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        let Some(rows) = self.rows(keyspace) else {
+            let value = self.get_pinned(keyspace, key)?;
+            return Ok(value.map(|value| Bytes::copy_from_slice(&value)));
+        };
+        match rows.get(key) {
+            Known::Row(row) => Ok(row),
+            Known::Unknown(ticket) => {
+                let row = self.get_pinned(keyspace, key)?;
+                Ok(rows.keep(&ticket, key, row.as_deref()))
+            }
+        }
     }
 
     fn multi_get(&self, keyspace: Keyspace, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
-        let handle = self.database.handle(keyspace);
         if let [key] = keys {
             return Ok(vec![self.get(keyspace, key)?]);
         }
-        let values =
-            self.database
-                .db()
-                .batched_multi_get_cf_opt(handle, keys, true, &self.read_options);
-        values
-            .into_iter()
-            .map(|value| match value {
-                Ok(value) => Ok(value.map(|value| Bytes::copy_from_slice(&value))),
-                Err(error) => Err(convert(&error)),
-            })
-            .collect()
+        let Some(rows) = self.rows(keyspace) else {
+            return self.multi_get_below(keyspace, keys);
+        };
+        let known: Vec<_> = keys.iter().map(|key| rows.get(key)).collect();
+        let unknown = keys.iter().zip(&known);
+        let unknown = unknown.filter(|(_, known)| matches!(known, Known::Unknown(_)));
+        let unknown: Vec<_> = unknown.map(|(key, _)| *key).collect();
+        // They are not kept: who asks for many at once is mostly the merge, which writes them next.
+        let mut below = self.multi_get_below(keyspace, &unknown)?.into_iter();
+        let row = |known| match known {
+            Known::Row(row) => row,
+            Known::Unknown(_) => below.next().flatten(),
+        };
+        Ok(known.into_iter().map(row).collect())
     }
 
     fn cursor(&self, keyspace: Keyspace, scope: Scope, access: Access) -> Result<Box<dyn Cursor>> {
-        Ok(Box::new(cursor::RocksDBCursor::new(
-            &self.database,
-            keyspace,
-            scope,
-            access,
-        )))
+        let is_everywhere = scope.start.is_empty() && scope.end.is_none();
+        let cursor = if keyspace == Keyspace::History && access == Access::OneKey && is_everywhere {
+            self.spare.cursor(&self.database)?
+        } else {
+            cursor::RocksDBCursor::new(&self.database, keyspace, scope, access)
+        };
+        Ok(Box::new(cursor))
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<()> {
@@ -198,8 +248,18 @@ impl Backend for RocksDBBackend {
             Durability::Sync => &self.synced,
         };
         let db = self.database.db();
+        let written = batch
+            .writes()
+            .filter(|(keyspace, ..)| *keyspace == Keyspace::Current)
+            .map(|(_, key, _)| key);
+        let _writing = self.rows.as_ref().map(|rows| rows.write(written));
         // Others may write meanwhile: this one comes at or behind it, and what came before it is in the log already.
         let last = db.latest_sequence_number() + writes.len() as u64;
+        let size = writes.size_in_bytes() as u64;
+        if self.written.fetch_add(size, Ordering::Relaxed) + size > IDLE_BYTES {
+            self.written.store(0, Ordering::Relaxed);
+            self.spare.clear();
+        }
         db.write_opt(writes, options).map_err(|e| convert(&e))?;
         if durability == Durability::Sync {
             self.synced_file.note(last);
@@ -223,6 +283,7 @@ impl Backend for RocksDBBackend {
                 .flush_cf(handle)
                 .map_err(|e| convert(&e))?;
         }
+        self.spare.clear();
         Ok(())
     }
 
@@ -345,5 +406,35 @@ mod tests {
             };
             RocksDBBackend::open(&config).unwrap()
         });
+    }
+    #[test]
+    fn cursors_that_lie_idle_hold_no_files_that_a_compaction_has_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let backend = RocksDBBackend::open(&RocksDBConfig::at(path)).unwrap();
+        let tables = || {
+            let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+            let tables = entries.filter(|entry| {
+                let extension = entry.path().extension().map(std::ffi::OsStr::to_owned);
+                extension.is_some_and(|extension| extension == "sst")
+            });
+            tables.count()
+        };
+        for number in 0..3u8 {
+            let mut batch = WriteBatch::default();
+            batch.put(Keyspace::History, &[&[number; 10]], &[b"row"]);
+            backend.write(batch, Durability::Buffered).unwrap();
+            backend.flush().unwrap();
+            let cursor = backend.cursor(Keyspace::History, Scope::default(), Access::OneKey);
+            let mut cursor = cursor.unwrap();
+            cursor.seek(&[number; 10]).unwrap();
+            assert!(cursor.row().is_some());
+        }
+        assert_eq!(tables(), 3);
+        let all = Scope::default();
+        backend
+            .compact(Keyspace::History, &all, &mut |_| {})
+            .unwrap();
+        assert_eq!(tables(), 1);
     }
 }

@@ -183,7 +183,7 @@ impl Store {
             }
             size_bytes += user_key.len();
             rows::check_size(size_bytes)?;
-            writes.push((user_key.into(), None));
+            writes.push((user_key, None));
         }
         let live = Some(vec![true; writes.len()]);
         turn.commit(Request {
