@@ -1,4 +1,4 @@
-//! P19: the core workloads of YCSB (Cooper et al., SoCC 2010), against four other engines, on the newest
+//! P19: the core workloads of YCSB (Cooper and others, 2010), against four other engines, on the newest
 //! state alone: what versions cost those who never look back.
 //!
 //! | | each operation is one of | keys are drawn |

@@ -48,6 +48,7 @@ fn plot(
         .configure_mesh()
         .disable_x_mesh()
         .x_labels(0)
+        .y_label_formatter(&|rate| format!("{rate:.0}"))
         .y_desc("op/s")
         .draw()?;
     let width = FILLED / f64::from(i32::try_from(engines.len())?);

@@ -96,7 +96,7 @@ mod tests {
 
         fn write(&self, key: &Key, value: &[u8]) -> Result<()> {
             *self.writes.borrow_mut() += 1;
-            if !self.loses || *self.writes.borrow() % 10 != 0 {
+            if !(self.loses && self.writes.borrow().is_multiple_of(10)) {
                 self.rows.borrow_mut().insert(*key, value.to_vec());
             }
             Ok(())
