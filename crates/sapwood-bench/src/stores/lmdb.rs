@@ -4,7 +4,7 @@
 //! |---|---|
 //! | cache | the system's own, as large as the memory: LMDB has none |
 //! | page size, compression | the system's pages of 4 KiB; it has none |
-//! | map | 4 GiB of addresses; the file is as long as what it holds |
+//! | map | 1 GiB, far more than the rows need; the file is as long, and sparse |
 //! | a read, a scan | a transaction that only reads, in the thread's slot, each time |
 //! | a commit | in the system's cache when it returns (`NO_SYNC`, `WRITE_MAP`) |
 //!
@@ -25,7 +25,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, types::Bytes}
 use super::latest_state::LatestState;
 use crate::data::{Key, stamp_of};
 
-const MAP_BYTES: usize = 4 << 30;
+const MAP_BYTES: usize = 1 << 30;
 
 pub(crate) struct Lmdb {
     env: Env,

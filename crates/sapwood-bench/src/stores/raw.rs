@@ -78,12 +78,14 @@ impl LatestState for Raw {
     fn walk(&self, from: &Key, rows: usize, mut see: impl FnMut(&[u8], &[u8])) -> Result<()> {
         let mut iterator = self.db.raw_iterator();
         iterator.seek(from);
-        for _ in 0..rows {
+        for row in 0..rows {
+            if row > 0 {
+                iterator.next();
+            }
             let Some((key, value)) = iterator.item() else {
                 break;
             };
             see(key, value);
-            iterator.next();
         }
         Ok(iterator.status()?)
     }
