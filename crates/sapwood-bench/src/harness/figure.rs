@@ -6,6 +6,8 @@ use super::rounds::{Outcome, median};
 
 /// What stands in the place of a peer's name where there is none.
 const NO_PEER: &str = "-";
+/// The floor of a row that has a peer and a goal, and no ratio that must be reached.
+pub(crate) const NO_FLOOR: f64 = 0.0;
 
 /// What a row is, before it is measured.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +87,11 @@ impl Figure {
             checked: checked && outcome.wrong == 0,
             cpu_ratio: (!outcome.cpu_ratios.is_empty()).then(|| median(&outcome.cpu_ratios)),
         }
+    }
+
+    /// Whether there is a ratio that must be reached.
+    pub(crate) fn has_floor(&self) -> bool {
+        self.floor > NO_FLOOR
     }
 
     /// Whether there was anything to compare with.

@@ -12,8 +12,8 @@ mod threads;
 pub(crate) use bench::Bench;
 pub(crate) use clock::{Clock, Sample};
 pub(crate) use counts::{Counts, count_reads};
-pub(crate) use figure::{Figure, RowSpec};
-pub(crate) use rounds::{Outcome, Work, against, alone, alternate, median, rate};
+pub(crate) use figure::{Figure, NO_FLOOR, RowSpec};
+pub(crate) use rounds::{Outcome, Work, against, alone, alternate, compare, median, rate};
 pub(crate) use threads::on_threads;
 
 /// The results of a row: its figure, and counts where they were taken.

@@ -67,16 +67,21 @@ pub(crate) fn alternate(
         bench.tick();
         pairs.push(pair);
     }
+    Ok(compare(&pairs))
+}
+
+/// What comes of rounds: ours and the peer's of each.
+pub(crate) fn compare(pairs: &[(Sample, Sample)]) -> Outcome {
     let rates = |side: fn(&(Sample, Sample)) -> Sample| {
         sorted(pairs.iter().map(|pair| rate(side(pair))).collect())
     };
-    Ok(Outcome {
+    Outcome {
         ours: median(&rates(|pair| pair.0)),
         peer: median(&rates(|pair| pair.1)),
         ratios: sorted(pairs.iter().map(|(o, p)| rate(*o) / rate(*p)).collect()),
         cpu_ratios: sorted(pairs.iter().filter_map(|(o, p)| cpu_ratio(o, p)).collect()),
         wrong: pairs.iter().map(|(o, p)| o.wrong + p.wrong).sum(),
-    })
+    }
 }
 
 /// Runs one side against a fixed figure, which `value` turns a round into.

@@ -79,7 +79,8 @@ fn plot(area: &Area<'_>, figures: &[&Figure], rows: i32) -> Result<(), DrawError
         chart.draw_series([bar])?;
         let spread = [(figure.low, middle.clone()), (figure.high, middle)];
         chart.draw_series([PathElement::new(spread, SPREAD)])?;
-        for (mark, color) in [(figure.floor, FLOOR), (figure.goal, GOAL)] {
+        let floor = figure.has_floor().then_some((figure.floor, FLOOR));
+        for (mark, color) in floor.into_iter().chain([(figure.goal, GOAL)]) {
             let line = [(mark, bottom.clone()), (mark, top.clone())];
             chart.draw_series([PathElement::new(line, color.stroke_width(2))])?;
         }

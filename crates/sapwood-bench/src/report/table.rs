@@ -44,6 +44,8 @@ fn of_figures(figures: &[Figure]) -> Table {
             "holds"
         } else if figure.ratio >= figure.goal {
             "goal"
+        } else if !figure.has_floor() {
+            "behind"
         } else if figure.ratio >= figure.floor {
             "floor"
         } else {
@@ -55,7 +57,11 @@ fn of_figures(figures: &[Figure]) -> Table {
                 format!("{:.2}", figure.ratio),
                 format!("{:.2}", figure.low),
                 format!("{:.2}", figure.high),
-                figure.floor.to_string(),
+                if figure.has_floor() {
+                    figure.floor.to_string()
+                } else {
+                    "-".to_owned()
+                },
                 figure.goal.to_string(),
             ]
         } else {

@@ -13,6 +13,7 @@
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 //! | [`shapes`] | P16: the shapes of load that others publish figures of; no peer, the invariant counts |
+//! | [`ycsb`] | P19: the workloads of YCSB, against four other engines |
 
 mod batch_insert;
 mod batch_update;
@@ -27,6 +28,7 @@ mod shapes;
 mod targets;
 mod transactions;
 mod writing;
+mod ycsb;
 
 use anyhow::Result;
 
@@ -98,7 +100,8 @@ const ALONE: [(RowSpec, Alone); 38] = [
 /// The ids of all rows.
 pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
     let shared = ON_DATASET.iter().map(|(row, _)| row.id);
-    shared.chain(ALONE.iter().map(|(row, _)| row.id))
+    let alone = ALONE.iter().map(|(row, _)| row.id);
+    shared.chain(alone).chain(ycsb::ids())
 }
 
 /// Runs the rows that were asked for.
@@ -117,6 +120,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(Vec<Figure>, Vec<Counts>)> {
             measured.push(bench.run(row, || measure(bench))?);
         }
     }
+    measured.extend(ycsb::run(bench)?);
     let (figures, counts): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     Ok((figures, counts.into_iter().flatten().collect()))
 }

@@ -9,6 +9,8 @@
 //! | compression | LZ4, from the third level on, and filters: fjall's defaults |
 //! | block size | 8 KiB, the upper end of what fjall advises for point reads |
 //! | a commit | written to the system before it returns (`PersistMode::Buffer`) |
+//!
+//! A write of one row that reads nothing does without a transaction, which is cheaper.
 
 use std::path::Path;
 
@@ -19,8 +21,14 @@ use fjall::{
 };
 use sapwood::RocksDBConfig;
 
-use super::counters::{Counters, Pair, incremented};
-use crate::{convert::count, data::Key};
+use super::{
+    counters::{Counters, Pair, incremented},
+    latest_state::LatestState,
+};
+use crate::{
+    convert::count,
+    data::{Key, stamp_of},
+};
 
 const BLOCK_BYTES: u32 = 8 << 10;
 
@@ -71,5 +79,35 @@ impl Counters for Fjall {
 
     fn value(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         Ok(self.rows.get(key)?.map(|value| value.to_vec()))
+    }
+}
+
+impl LatestState for Fjall {
+    fn load<'a>(&self, rows: impl Iterator<Item = (&'a Key, &'a [u8])>) -> Result<()> {
+        self.load(rows.map(|(key, value)| (key.as_slice(), value)))
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<u64>> {
+        Ok(self.rows.get(key)?.map(|value| stamp_of(&value)))
+    }
+
+    fn write(&self, key: &Key, value: &[u8]) -> Result<()> {
+        Ok(self.rows.inner().insert(key.as_slice(), value)?)
+    }
+
+    fn modify(&self, key: &Key, value: &[u8]) -> Result<Option<u64>> {
+        let mut transaction = self.db.write_tx();
+        let read = transaction.get(&self.rows, key)?;
+        transaction.insert(&self.rows, key.as_slice(), value);
+        transaction.commit()?;
+        Ok(read.map(|value| stamp_of(&value)))
+    }
+
+    fn walk(&self, from: &Key, rows: usize, mut see: impl FnMut(&[u8], &[u8])) -> Result<()> {
+        for row in self.rows.inner().range::<&Key, _>(from..).take(rows) {
+            let (key, value) = row.into_inner()?;
+            see(&key, &value);
+        }
+        Ok(())
     }
 }

@@ -8,18 +8,23 @@
 
 mod counters;
 mod fjall;
+mod latest_state;
+mod lmdb;
 mod otdb;
 mod ours;
 mod peer_options;
 mod raw;
+mod redb;
 mod settle;
 mod surrealkv;
 mod udt;
 mod version_keyed;
 mod wal;
 
-pub(crate) use self::{fjall::Fjall, surrealkv::SurrealKv};
+pub(crate) use self::{fjall::Fjall, redb::Redb, surrealkv::SurrealKv};
 pub(crate) use counters::{Counters, Pair, Part};
+pub(crate) use latest_state::LatestState;
+pub(crate) use lmdb::Lmdb;
 pub(crate) use otdb::Otdb;
 pub(crate) use ours::Ours;
 pub(crate) use raw::Raw;

@@ -11,9 +11,13 @@ use sapwood::{
 use super::{
     Seen,
     counters::{Counters, Pair, incremented},
+    latest_state::LatestState,
     settle, wal,
 };
-use crate::{data::Key, dataset::BATCH_KEYS};
+use crate::{
+    data::{Key, stamp_of},
+    dataset::BATCH_KEYS,
+};
 
 /// A store of ours: the engine, and the handle that tells RocksDB's properties.
 #[derive(Debug)]
@@ -103,6 +107,38 @@ impl Counters for Ours {
 
     fn value(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         Ok(self.engine.get(key)?.map(Vec::from))
+    }
+}
+
+/// A modification is a serializable transaction; a write that reads nothing needs none.
+impl LatestState for Ours {
+    fn load<'a>(&self, rows: impl Iterator<Item = (&'a Key, &'a [u8])>) -> Result<()> {
+        self.load(rows.map(|(key, value)| (key.as_slice(), value)))
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<u64>> {
+        Ok(self.engine.get(key)?.map(|value| stamp_of(&value)))
+    }
+
+    fn write(&self, key: &Key, value: &[u8]) -> Result<()> {
+        self.engine.set(key, value)?;
+        Ok(())
+    }
+
+    fn modify(&self, key: &Key, value: &[u8]) -> Result<Option<u64>> {
+        let mut transaction = self.engine.begin(Isolation::Serializable)?;
+        let read = transaction.get(key)?;
+        transaction.set(key, value)?;
+        transaction.commit()?;
+        Ok(read.map(|value| stamp_of(&value)))
+    }
+
+    fn walk(&self, from: &Key, rows: usize, mut see: impl FnMut(&[u8], &[u8])) -> Result<()> {
+        for row in self.engine.range(from.to_vec()..).take(rows) {
+            let (key, value) = row?;
+            see(&key, &value);
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,11 @@ use anyhow::Result;
 use rocksdb::{BottommostLevelCompaction, CompactOptions, DB, ReadOptions, WriteBatch};
 use sapwood::RocksDBConfig;
 
-use super::{Seen, peer_options, settle};
+use super::{Seen, latest_state::LatestState, peer_options, settle};
+use crate::{
+    data::{Key, stamp_of},
+    dataset::BATCH_KEYS,
+};
 
 #[derive(Debug)]
 pub(crate) struct Raw {
@@ -44,6 +48,46 @@ impl Raw {
     /// Reads every row.
     pub(crate) fn scan(&self) -> Result<Seen> {
         scan(&self.db, ReadOptions::default())
+    }
+}
+
+/// It has no transactions: a modification is a read and then a write.
+impl LatestState for Raw {
+    fn load<'a>(&self, rows: impl Iterator<Item = (&'a Key, &'a [u8])>) -> Result<()> {
+        let mut rows = rows.map(|(key, value)| (key.as_slice(), value)).peekable();
+        while rows.peek().is_some() {
+            self.write(rows.by_ref().take(BATCH_KEYS as usize))?;
+        }
+        self.compact()
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<u64>> {
+        Ok(self.db.get_pinned(key)?.map(|value| stamp_of(&value)))
+    }
+
+    fn write(&self, key: &Key, value: &[u8]) -> Result<()> {
+        Ok(self.db.put(key, value)?)
+    }
+
+    fn modify(&self, key: &Key, value: &[u8]) -> Result<Option<u64>> {
+        let read = self.read(key)?;
+        self.db.put(key, value)?;
+        Ok(read)
+    }
+
+    fn walk(&self, from: &Key, rows: usize, mut see: impl FnMut(&[u8], &[u8])) -> Result<()> {
+        let mut iterator = self.db.raw_iterator();
+        iterator.seek(from);
+        for row in 0..rows {
+            if row > 0 {
+                iterator.next();
+            }
+            let Some((key, value)) = iterator.item() else {
+                break;
+            };
+            see(key, value);
+        }
+        Ok(iterator.status()?)
     }
 }
 
