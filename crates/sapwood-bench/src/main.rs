@@ -18,6 +18,8 @@ mod args;
 mod convert;
 mod data;
 mod dataset;
+#[cfg(test)]
+mod guard;
 mod harness;
 mod report;
 mod rows;
