@@ -114,7 +114,15 @@ impl Walk {
 
     /// The next key that is alive, with its value.
     pub(crate) fn step(&mut self) -> Result<Option<(Key, Value)>> {
-        while let Some(recent) = self.recent.key() {
+        loop {
+            if self.deleted.is_none()
+                && let Some(row) = self.step_whole()?
+            {
+                return Ok(Some(row));
+            }
+            let Some(recent) = self.recent.key() else {
+                break;
+            };
             let below = self.key_below();
             let order = below.map_or(Ordering::Less, |below| {
                 self.direction.compare(recent, below)
@@ -198,11 +206,17 @@ impl Walk {
         Ok(None)
     }
 
-    /// Where the view of `current` is the whole state, its rows are the answer as they come.
+    /// Where the view of `current` is the whole state, its rows are the answer as they come: those before the next
+    /// recent key.
     fn step_whole(&mut self) -> Result<Option<(Key, Value)>> {
         let Some((encoded, row)) = self.current.row() else {
             return Ok(None);
         };
+        if let Some(recent) = self.recent.key()
+            && self.direction.compare(recent, encoded) != Ordering::Greater
+        {
+            return Ok(None);
+        }
         let row = lookup::peek_current(encoded, row)?;
         if row.start > self.at {
             return Err(Error::corrupt(

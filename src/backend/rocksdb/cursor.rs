@@ -41,14 +41,25 @@ impl Inner {
 }
 
 /// Cursors over the versions of one key in `history` that wait to be used again.
-#[derive(Default)]
-pub(super) struct Spare(Mutex<Vec<Inner>>);
+pub(super) struct Spare {
+    idle: Mutex<Vec<Inner>>,
+    /// A database that is only read does not change, and its iterators refuse to be refreshed.
+    is_read_only: bool,
+}
 
 impl Spare {
+    pub(super) fn new(is_read_only: bool) -> Self {
+        Self {
+            idle: Mutex::new(Vec::new()),
+            is_read_only,
+        }
+    }
+
     /// A cursor as of now.
     pub(super) fn cursor(self: &Arc<Self>, database: &Arc<Database>) -> Result<RocksDBCursor> {
-        let spare = self.0.lock().pop();
+        let spare = self.idle.lock().pop();
         let inner = match spare {
+            Some(inner) if self.is_read_only => inner,
             Some(mut inner) => {
                 let refreshed = inner.with_dependent_mut(|_, iterator| iterator.refresh());
                 refreshed.map_err(|e| convert(&e))?;
@@ -69,7 +80,7 @@ impl Spare {
 
     /// Lets go of what idle cursors hold.
     pub(super) fn clear(&self) {
-        let idle = std::mem::take(&mut *self.0.lock());
+        let idle = std::mem::take(&mut *self.idle.lock());
         drop(idle);
     }
 }
@@ -119,7 +130,7 @@ impl RocksDBCursor {
 impl Drop for RocksDBCursor {
     fn drop(&mut self) {
         if let Some(home) = self.home.take() {
-            let mut idle = home.0.lock();
+            let mut idle = home.idle.lock();
             if idle.len() < SPARE_CURSORS {
                 idle.extend(self.inner.take());
             }

@@ -114,7 +114,7 @@ impl RocksDBBackend {
             database: Arc::new(database),
             filters,
             rows: RowCache::new(layout::row_cache_size(config)),
-            spare: Arc::default(),
+            spare: Arc::new(cursor::Spare::new(synced_file.is_none())),
             written: AtomicU64::new(0),
             read_options: ReadOptions::default(),
             buffered: WriteOptions::default(),
