@@ -33,6 +33,18 @@ impl RowSpec {
         }
     }
 
+    /// A row that shows how something grows, and has nothing that it must reach.
+    pub(crate) const fn growth(id: &'static str, name: &'static str, peer: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            peer,
+            unit: "op/s",
+            floor: f64::NAN,
+            goal: f64::NAN,
+        }
+    }
+
     fn has_peer(&self) -> bool {
         self.peer != NO_PEER
     }
@@ -90,6 +102,11 @@ impl Figure {
     /// Whether there was anything to compare with.
     pub(crate) fn has_peer(&self) -> bool {
         self.peer != NO_PEER
+    }
+
+    /// Whether there is a ratio that must be reached.
+    pub(crate) fn has_floor(&self) -> bool {
+        self.has_peer() && !self.floor.is_nan()
     }
 
     /// The figure in one line.

@@ -40,7 +40,7 @@ fn of_figures(figures: &[Figure]) -> Table {
     for figure in figures {
         let verdict = if !figure.checked {
             "WRONG"
-        } else if !figure.has_peer() {
+        } else if !figure.has_floor() {
             "holds"
         } else if figure.ratio >= figure.goal {
             "goal"
@@ -55,8 +55,8 @@ fn of_figures(figures: &[Figure]) -> Table {
                 format!("{:.2}", figure.ratio),
                 format!("{:.2}", figure.low),
                 format!("{:.2}", figure.high),
-                figure.floor.to_string(),
-                figure.goal.to_string(),
+                limit(figure.floor),
+                limit(figure.goal),
             ]
         } else {
             let none = || "-".to_owned();
@@ -105,6 +105,15 @@ fn of_counts(counts: &[Counts]) -> Table {
     }
     align_right(&mut table, &[2, 3, 4]);
     table
+}
+
+/// A ratio to be reached, where there is one.
+fn limit(ratio: f64) -> String {
+    if ratio.is_nan() {
+        "-".to_owned()
+    } else {
+        format!("{}", (ratio * 100.0).round() / 100.0)
+    }
 }
 
 /// Large values without a fraction, small ones with.

@@ -1,0 +1,160 @@
+//! The child that measures a store: loads it, compacts it, reads it, and says what it takes.
+
+use std::{fmt, path::Path};
+
+use anyhow::{Context, Result};
+use sapwood::{ReadView, RocksDBConfig, Storage};
+use serde::{Deserialize, Serialize};
+
+use super::{MEGA, growth, resident};
+use crate::{
+    convert::{count, float},
+    data::{Data, Writes},
+    dataset::{BATCH_KEYS, VERSIONS, at},
+    rows::{VALUE_BYTES, reading::is_stamped, writing::expected},
+    stores::{Ours, Raw},
+    zipf,
+};
+
+/// Less than the current rows of any run.
+const CACHE_BYTES: usize = 8 << 20;
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Random reads before it is measured.
+const READS: usize = 50_000;
+const CACHE: &str = "rocksdb.block-cache-usage";
+const MEMTABLES: &str = "rocksdb.size-all-mem-tables";
+
+/// What to measure.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Base {
+    pub(super) side: Side,
+    pub(super) keys: u32,
+    pub(super) path: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Side {
+    Ours,
+    Raw,
+}
+
+/// What the process takes, in bytes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Taken {
+    before: u64,
+    after: u64,
+    cache: u64,
+    memtables: u64,
+    recent: u64,
+    pub(super) is_right: bool,
+}
+
+impl Taken {
+    /// Beyond caches and memtables.
+    pub(super) fn beyond(&self) -> f64 {
+        let known = self.cache + self.memtables + self.recent;
+        growth(self.after, self.before) - float(known)
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mega = |bytes: u64| float(bytes) / MEGA;
+        write!(
+            f,
+            "{:.1} MB (resident {:.1} more than before, cache {:.1}, memtables {:.1}, recent versions {:.1})",
+            self.beyond() / MEGA,
+            growth(self.after, self.before) / MEGA,
+            mega(self.cache),
+            mega(self.memtables),
+            mega(self.recent),
+        )
+    }
+}
+
+impl Base {
+    pub(super) fn measure(&self) -> Result<Taken> {
+        let data = Data::new(self.keys, VALUE_BYTES);
+        let ids = zipf::uniform(data.len(), READS, 17);
+        let config = RocksDBConfig {
+            block_cache_size: CACHE_BYTES,
+            write_buffer_size: WRITE_BUFFER_BYTES,
+            ..RocksDBConfig::default()
+        };
+        let path = Path::new(&self.path);
+        let before = resident::bytes()?;
+        let taken = match self.side {
+            Side::Ours => ours(&data, &ids, path, &config),
+            Side::Raw => raw(&data, &ids, path, &config),
+        };
+        Ok(Taken { before, ..taken? })
+    }
+}
+
+fn sweeps(data: &Data, mut write: impl FnMut(&Writes) -> Result<()>) -> Result<()> {
+    for version in 0..VERSIONS {
+        for first in (0..data.len()).step_by(BATCH_KEYS as usize) {
+            let ids = first..data.len().min(first + BATCH_KEYS);
+            write(&data.writes(ids, version))?;
+        }
+    }
+    Ok(())
+}
+
+fn ours(data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
+    let ours = Ours::open(path, config)?;
+    sweeps(data, |writes| ours.write(data.rows(writes)).map(drop))?;
+    ours.engine.compact()?;
+    ours.settle()?;
+    let batches = data.len().div_ceil(BATCH_KEYS);
+    let mut is_right = true;
+    for id in ids {
+        let key = data.key(*id);
+        is_right &= is_stamped(ours.engine.get(key)?.as_deref(), *id, VERSIONS - 1);
+        let version = id % VERSIONS;
+        let past = ours.storage.get_at(key, at((version + 1) * batches))?;
+        is_right &= is_stamped(past.as_deref(), *id, version);
+    }
+    let newest = expected(&vec![VERSIONS - 1; data.keys.len()]);
+    is_right &= ours.scan()? == newest;
+    let number = |name: &str| -> Result<u64> {
+        let value = ours.storage.get_property(name)?;
+        Ok(value.context("RocksDB does not tell it")?.parse()?)
+    };
+    // The keyspaces share one cache, and each tells its use.
+    let keyspaces = count(ours.engine.sizes()?.len());
+    let taken = Taken {
+        after: resident::bytes()?,
+        cache: number(CACHE)? / keyspaces.max(1),
+        memtables: number(MEMTABLES)?,
+        recent: ours.engine.stats().recent_bytes,
+        ..Taken::default()
+    };
+    let middle = VERSIONS / 2;
+    let past = expected(&vec![middle; data.keys.len()]);
+    is_right &= ours.scan_at(at((middle + 1) * batches))? == past;
+    Ok(Taken { is_right, ..taken })
+}
+
+fn raw(data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
+    let raw = Raw::open(path, config)?;
+    sweeps(data, |writes| raw.write(data.rows(writes)))?;
+    raw.compact()?;
+    let mut is_right = true;
+    for id in ids {
+        let value = raw.db.get(data.key(*id))?;
+        is_right &= is_stamped(value.as_deref(), *id, VERSIONS - 1);
+    }
+    is_right &= raw.scan()? == expected(&vec![VERSIONS - 1; data.keys.len()]);
+    let number = |name: &str| -> Result<u64> {
+        let value = raw.db.property_int_value(name)?;
+        value.context("RocksDB does not tell it")
+    };
+    Ok(Taken {
+        after: resident::bytes()?,
+        cache: number(CACHE)?,
+        memtables: number(MEMTABLES)?,
+        is_right,
+        ..Taken::default()
+    })
+}

@@ -1,0 +1,161 @@
+//! P17: what a store takes in memory beside its caches and memtables, and what open transactions add.
+//!
+//! Each measurement has a process to itself, so that no allocator has another's leavings: this program starts itself
+//! anew with a task. What a process takes is what the system counts as resident, page by page; of that go off what it
+//! took before the store was opened, the block cache's use and the memtables, as RocksDB tells them, and of ours the
+//! recent versions, which are a memtable too.
+//!
+//! **Base**: both stores get the same writes, eight of each key; raw RocksDB keeps only the last. Both are
+//! compacted, then read at random and scanned. The cache is small and full on both sides.
+//!
+//! **Transactions**: open ones, each with 8 reads and 2 writes, none of which meets another: 1, then 1,000, then
+//! 10,000 at once. What each of 10,000 takes over what each of 1,000 does; 1 where it grows linearly. All commit at
+//! the end. The tracking of commits that open transactions are checked against has a limit of its own, and
+//! no part in this: nothing else commits meanwhile.
+//!
+//! The rows hold if the stores have what was written.
+
+mod base;
+mod resident;
+mod transactions;
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use self::base::{Base, Side, Taken};
+use crate::{
+    convert::float,
+    harness::{Bench, Figure, Outcome, RowSpec, median},
+};
+
+/// The quantity that may not be passed; the goal is one of 1.05.
+const MOST: f64 = 1.2;
+
+pub(super) const BASE: RowSpec = RowSpec {
+    id: "P17.base",
+    name: "memory beyond caches and memtables, V=8",
+    peer: "raw RocksDB",
+    unit: "MB",
+    floor: 1.0,
+    goal: MOST / 1.05,
+};
+pub(super) const TRANSACTIONS: RowSpec = RowSpec {
+    id: "P17.txn",
+    name: "memory for each of 10,000 open transactions",
+    peer: "each of 1,000",
+    unit: "B",
+    floor: 1.0,
+    goal: MOST / 1.05,
+};
+
+/// Keys of a full run.
+const KEYS: u32 = 1_000_000;
+const ROUNDS: u32 = 3;
+const MEGA: f64 = 1e6;
+
+/// What a child does.
+#[derive(Debug, Serialize, Deserialize)]
+enum Task {
+    Base(Base),
+    Transactions(String),
+}
+
+/// Does what this process was started for, as a child.
+pub(crate) fn as_child(task: &str) -> Result<()> {
+    let answer = match serde_json::from_str(task).context("no task")? {
+        Task::Base(base) => serde_json::to_string(&base.measure()?)?,
+        Task::Transactions(path) => serde_json::to_string(&transactions::measure(&path)?)?,
+    };
+    std::io::Write::write_all(&mut std::io::stdout().lock(), answer.as_bytes())?;
+    Ok(())
+}
+
+/// Has a process do a task.
+fn ask<T: DeserializeOwned>(task: &Task) -> Result<T> {
+    let child = Command::new(std::env::current_exe()?)
+        .arg("--child")
+        .arg(serde_json::to_string(task)?)
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(child.status.success(), "a child failed: {}", child.status);
+    Ok(serde_json::from_slice(&child.stdout)?)
+}
+
+pub(super) fn base(bench: &Bench) -> Result<Vec<Figure>> {
+    let keys = if bench.size.is_quick {
+        bench.size.keys
+    } else {
+        KEYS
+    };
+    let (mut pairs, mut is_right) = (Vec::new(), true);
+    let mut last = None;
+    for round in 0..ROUNDS {
+        let ask = |side| -> Result<Taken> {
+            let path = bench.fresh("memory")?;
+            let path = path.to_str().context("the path is not UTF-8")?.to_owned();
+            let taken = ask(&Task::Base(Base { side, keys, path }))?;
+            bench.fresh("memory")?;
+            Ok(taken)
+        };
+        let (ours, raw);
+        if round % 2 == 0 {
+            ours = ask(Side::Ours)?;
+            raw = ask(Side::Raw)?;
+        } else {
+            raw = ask(Side::Raw)?;
+            ours = ask(Side::Ours)?;
+        }
+        is_right &= ours.is_right && raw.is_right;
+        pairs.push((ours.beyond(), raw.beyond()));
+        last = Some((ours, raw));
+        bench.tick();
+    }
+    if let Some((ours, raw)) = last {
+        bench.remark(format!(
+            "P17.base: {keys} keys; in the last round ours {ours}; raw RocksDB {raw}"
+        ));
+    }
+    let outcome = outcome(&pairs, 1.0 / MEGA);
+    Ok(vec![Figure::new(BASE, &outcome, is_right)])
+}
+
+pub(super) fn transactions(bench: &Bench) -> Result<Vec<Figure>> {
+    let (mut pairs, mut is_right, mut last) = (Vec::new(), true, None);
+    for _ in 0..bench.size.rounds {
+        let path = bench.fresh("memory")?;
+        let path = path.to_str().context("the path is not UTF-8")?.to_owned();
+        let taken: transactions::Taken = ask(&Task::Transactions(path))?;
+        is_right &= taken.is_right;
+        pairs.push((taken.each(2), taken.each(1)));
+        last = Some(taken);
+        bench.tick();
+    }
+    if let Some(taken) = last {
+        bench.remark(format!("P17.txn: in the last round {taken}"));
+    }
+    let outcome = outcome(&pairs, 1.0);
+    Ok(vec![Figure::new(TRANSACTIONS, &outcome, is_right)])
+}
+
+/// Pairs of bytes as rounds of ratios: the most that the first may be of the second, over what it is.
+fn outcome(pairs: &[(f64, f64)], scale: f64) -> Outcome {
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let ratio = |(ours, peer): &(f64, f64)| MOST * peer / ours.max(1.0);
+    Outcome {
+        ours: median(&sorted(pairs.iter().map(|pair| pair.0).collect())) * scale,
+        peer: median(&sorted(pairs.iter().map(|pair| pair.1).collect())) * scale,
+        ratios: sorted(pairs.iter().map(ratio).collect()),
+        cpu_ratios: Vec::new(),
+        wrong: 0,
+    }
+}
+
+/// What more was taken than before.
+fn growth(after: u64, before: u64) -> f64 {
+    float(after) - float(before)
+}
