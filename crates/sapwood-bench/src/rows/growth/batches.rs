@@ -20,7 +20,8 @@ const TRANSACTION: RowSpec = RowSpec::growth(
     "a key of a transaction of 1,000, read and set",
     PEER,
 );
-const BATCH: RowSpec = RowSpec::growth("P18.txn_size.batch", "a key of a batch of 1,000, set", PEER);
+const BATCH: RowSpec =
+    RowSpec::growth("P18.txn_size.batch", "a key of a batch of 1,000, set", PEER);
 pub(in crate::rows) const ROWS: [RowSpec; 2] = [TRANSACTION, BATCH];
 
 const SIZES: [u32; 4] = [1, 10, 100, 1_000];

@@ -28,7 +28,11 @@ const VERSIONS: u32 = 2;
 const ROW_BYTES: usize = 32 + VALUE_BYTES;
 
 pub(in crate::rows) fn size(bench: &Bench) -> Result<Vec<Figure>> {
-    let cache = if bench.size.is_quick { 4 << 20 } else { 16 << 20 };
+    let cache = if bench.size.is_quick {
+        4 << 20
+    } else {
+        16 << 20
+    };
     let keys = u32::try_from(TIMES * cache / ROW_BYTES)?;
     let large = World::load(bench, "size", keys, VERSIONS)?;
     let path = bench.fresh("size-small")?;
@@ -42,7 +46,9 @@ pub(in crate::rows) fn size(bench: &Bench) -> Result<Vec<Figure>> {
     );
     let swept = |operation: Operation| {
         bench.say(operation.name());
-        let points = [&large, &small].into_iter().map(|world| operation.on(world));
+        let points = [&large, &small]
+            .into_iter()
+            .map(|world| operation.on(world));
         operation.sweep(bench, points.collect())
     };
     let get = swept(Operation::Get)?;

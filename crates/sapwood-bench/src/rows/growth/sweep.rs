@@ -81,7 +81,12 @@ impl Swept {
                     .collect(),
             ),
             cpu_ratios: sorted(cpu_ratios.collect()),
-            wrong: self.samples.iter().flatten().map(|sample| sample.wrong).sum(),
+            wrong: self
+                .samples
+                .iter()
+                .flatten()
+                .map(|sample| sample.wrong)
+                .sum(),
         }
     }
 

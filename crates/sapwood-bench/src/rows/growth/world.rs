@@ -190,10 +190,7 @@ impl World {
     }
 
     fn is_right_in_the_past(&self, draw: Draw) -> Result<bool> {
-        let value = self
-            .ours
-            .storage
-            .get_at(self.data.key(draw.id), draw.at)?;
+        let value = self.ours.storage.get_at(self.data.key(draw.id), draw.at)?;
         Ok(match draw.version {
             Some(version) => is_stamped(value.as_deref(), draw.id, version),
             None => value.is_none(),

@@ -1,4 +1,4 @@
-//! The child that measures a store: loads it, compacts it, reads it, and says what it takes.
+//! The children that measure a store: one loads and compacts it, another opens it; both read it, and say what it takes.
 
 use std::{fmt, path::Path};
 
@@ -6,19 +6,21 @@ use anyhow::{Context, Result};
 use sapwood::{ReadView, RocksDBConfig, Storage};
 use serde::{Deserialize, Serialize};
 
-use super::{MEGA, growth, resident};
+use super::{MEGA, growth, resident::Resident};
 use crate::{
     convert::{count, float},
     data::{Data, Writes},
     dataset::{BATCH_KEYS, VERSIONS, at},
     rows::{VALUE_BYTES, reading::is_stamped, writing::expected},
-    stores::{Ours, Raw},
+    stores::{Ours, Raw, Seen},
     zipf,
 };
 
 /// Less than the current rows of any run.
 const CACHE_BYTES: usize = 8 << 20;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Keys that are updated before it is measured.
+const UPDATED: u32 = 1_000;
 /// Random reads before it is measured.
 const READS: usize = 50_000;
 const CACHE: &str = "rocksdb.block-cache-usage";
@@ -28,6 +30,7 @@ const MEMTABLES: &str = "rocksdb.size-all-mem-tables";
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Base {
     pub(super) side: Side,
+    pub(super) stage: Stage,
     pub(super) keys: u32,
     pub(super) path: String,
 }
@@ -38,11 +41,29 @@ pub(super) enum Side {
     Raw,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// There is nothing yet.
+    Load,
+    /// Another process has loaded it.
+    Open,
+}
+
+impl Stage {
+    /// The version that a few keys get before it is measured: the memtables are in use then, as they mostly are.
+    fn version(self) -> u32 {
+        match self {
+            Self::Load => VERSIONS,
+            Self::Open => VERSIONS + 1,
+        }
+    }
+}
+
 /// What the process takes, in bytes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Taken {
-    before: u64,
-    after: u64,
+    before: Resident,
+    after: Resident,
     cache: u64,
     memtables: u64,
     recent: u64,
@@ -53,21 +74,24 @@ impl Taken {
     /// Beyond caches and memtables.
     pub(super) fn beyond(&self) -> f64 {
         let known = self.cache + self.memtables + self.recent;
-        growth(self.after, self.before) - float(known)
+        growth(self.after.all, self.before.all) - float(known)
     }
 }
 
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mega = |bytes: u64| float(bytes) / MEGA;
+        let pages = |resident: Resident| resident.all - resident.anonymous;
         write!(
             f,
-            "{:.1} MB (resident {:.1} more than before, cache {:.1}, memtables {:.1}, recent versions {:.1})",
+            "{:.1} MB (resident {:.1} more than before, cache {:.1}, memtables {:.1}, recent versions {:.1}; of what is \
+             left {:.1} pages of the program)",
             self.beyond() / MEGA,
-            growth(self.after, self.before) / MEGA,
+            growth(self.after.all, self.before.all) / MEGA,
             mega(self.cache),
             mega(self.memtables),
             mega(self.recent),
+            growth(pages(self.after), pages(self.before)) / MEGA,
         )
     }
 }
@@ -82,12 +106,93 @@ impl Base {
             ..RocksDBConfig::default()
         };
         let path = Path::new(&self.path);
-        let before = resident::bytes()?;
+        let before = Resident::now()?;
         let taken = match self.side {
-            Side::Ours => ours(&data, &ids, path, &config),
-            Side::Raw => raw(&data, &ids, path, &config),
+            Side::Ours => self.ours(&data, &ids, path, &config),
+            Side::Raw => self.raw(&data, &ids, path, &config),
         };
         Ok(Taken { before, ..taken? })
+    }
+
+    /// The newest version of a key.
+    fn newest(&self, id: u32) -> u32 {
+        if id < UPDATED {
+            self.stage.version()
+        } else {
+            VERSIONS - 1
+        }
+    }
+
+    fn expected(&self) -> Seen {
+        let versions: Vec<_> = (0..self.keys).map(|id| self.newest(id)).collect();
+        expected(&versions)
+    }
+
+    fn ours(&self, data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
+        let ours = Ours::open(path, config)?;
+        if self.stage == Stage::Load {
+            sweeps(data, |writes| ours.write(data.rows(writes)).map(drop))?;
+            ours.engine.compact()?;
+            ours.settle()?;
+        }
+        ours.write(data.rows(&data.writes(0..UPDATED, self.stage.version())))?;
+        // Merges it: the memtables are in use then.
+        let versions = ours.engine.status()?.versions;
+        let batches = data.len().div_ceil(BATCH_KEYS);
+        let updates = self.stage.version() - VERSIONS + 1;
+        let all = data.len() * VERSIONS + UPDATED * updates;
+        let mut is_right = versions == u64::from(all);
+        for id in ids {
+            let key = data.key(*id);
+            is_right &= is_stamped(ours.engine.get(key)?.as_deref(), *id, self.newest(*id));
+            let version = id % VERSIONS;
+            let past = ours.storage.get_at(key, at((version + 1) * batches))?;
+            is_right &= is_stamped(past.as_deref(), *id, version);
+        }
+        is_right &= ours.scan()? == self.expected();
+        let number = |name: &str| -> Result<u64> {
+            let value = ours.storage.get_property(name)?;
+            Ok(value.context("RocksDB does not tell it")?.parse()?)
+        };
+        // The keyspaces share one cache, and each tells its use.
+        let keyspaces = count(ours.engine.sizes()?.len());
+        let taken = Taken {
+            after: Resident::now()?,
+            cache: number(CACHE)? / keyspaces.max(1),
+            memtables: number(MEMTABLES)?,
+            recent: ours.engine.stats().recent_bytes,
+            ..Taken::default()
+        };
+        let middle = VERSIONS / 2;
+        let past = expected(&vec![middle; data.keys.len()]);
+        is_right &= ours.scan_at(at((middle + 1) * batches))? == past;
+        Ok(Taken { is_right, ..taken })
+    }
+
+    fn raw(&self, data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
+        let raw = Raw::open(path, config)?;
+        if self.stage == Stage::Load {
+            sweeps(data, |writes| raw.write(data.rows(writes)))?;
+            raw.compact()?;
+        }
+        raw.write(data.rows(&data.writes(0..UPDATED, self.stage.version())))?;
+        let mut is_right = true;
+        for id in ids {
+            let value = raw.db.get(data.key(*id))?;
+            is_right &= is_stamped(value.as_deref(), *id, self.newest(*id));
+        }
+        is_right &= raw.scan()? == self.expected();
+        let number = |name: &str| -> Result<u64> {
+            let value = raw.db.property_int_value(name)?;
+            value.context("RocksDB does not tell it")
+        };
+        Ok(Taken {
+            after: Resident::now()?,
+            cache: number(CACHE)?,
+            memtables: number(MEMTABLES)?,
+            is_right,
+            ..Taken::default()
+        })
     }
 }
 
@@ -99,62 +204,4 @@ fn sweeps(data: &Data, mut write: impl FnMut(&Writes) -> Result<()>) -> Result<(
         }
     }
     Ok(())
-}
-
-fn ours(data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
-    let ours = Ours::open(path, config)?;
-    sweeps(data, |writes| ours.write(data.rows(writes)).map(drop))?;
-    ours.engine.compact()?;
-    ours.settle()?;
-    let batches = data.len().div_ceil(BATCH_KEYS);
-    let mut is_right = true;
-    for id in ids {
-        let key = data.key(*id);
-        is_right &= is_stamped(ours.engine.get(key)?.as_deref(), *id, VERSIONS - 1);
-        let version = id % VERSIONS;
-        let past = ours.storage.get_at(key, at((version + 1) * batches))?;
-        is_right &= is_stamped(past.as_deref(), *id, version);
-    }
-    let newest = expected(&vec![VERSIONS - 1; data.keys.len()]);
-    is_right &= ours.scan()? == newest;
-    let number = |name: &str| -> Result<u64> {
-        let value = ours.storage.get_property(name)?;
-        Ok(value.context("RocksDB does not tell it")?.parse()?)
-    };
-    // The keyspaces share one cache, and each tells its use.
-    let keyspaces = count(ours.engine.sizes()?.len());
-    let taken = Taken {
-        after: resident::bytes()?,
-        cache: number(CACHE)? / keyspaces.max(1),
-        memtables: number(MEMTABLES)?,
-        recent: ours.engine.stats().recent_bytes,
-        ..Taken::default()
-    };
-    let middle = VERSIONS / 2;
-    let past = expected(&vec![middle; data.keys.len()]);
-    is_right &= ours.scan_at(at((middle + 1) * batches))? == past;
-    Ok(Taken { is_right, ..taken })
-}
-
-fn raw(data: &Data, ids: &[u32], path: &Path, config: &RocksDBConfig) -> Result<Taken> {
-    let raw = Raw::open(path, config)?;
-    sweeps(data, |writes| raw.write(data.rows(writes)))?;
-    raw.compact()?;
-    let mut is_right = true;
-    for id in ids {
-        let value = raw.db.get(data.key(*id))?;
-        is_right &= is_stamped(value.as_deref(), *id, VERSIONS - 1);
-    }
-    is_right &= raw.scan()? == expected(&vec![VERSIONS - 1; data.keys.len()]);
-    let number = |name: &str| -> Result<u64> {
-        let value = raw.db.property_int_value(name)?;
-        value.context("RocksDB does not tell it")
-    };
-    Ok(Taken {
-        after: resident::bytes()?,
-        cache: number(CACHE)?,
-        memtables: number(MEMTABLES)?,
-        is_right,
-        ..Taken::default()
-    })
 }

@@ -5,13 +5,16 @@
 //! took before the store was opened, the block cache's use and the memtables, as RocksDB tells them, and of ours the
 //! recent versions, which are a memtable too.
 //!
-//! **Base**: both stores get the same writes, eight of each key; raw RocksDB keeps only the last. Both are
-//! compacted, then read at random and scanned. The cache is small and full on both sides.
+//! **Base**: both stores get the same writes, eight of each key; raw RocksDB keeps only the last. Both are compacted.
+//! Then another process opens them, reads at random and scans; that one counts. The cache is small and full on both
+//! sides. The remark tells what the processes took that had loaded the stores, too: there the allocator keeps what
+//! flushes, compactions and merges have freed, by chance much or little. It (where it is glibc's) is told to
+//! give back what it can, on both sides.
 //!
 //! **Transactions**: open ones, each with 8 reads and 2 writes, none of which meets another: 1, then 1,000, then
-//! 10,000 at once. What each of 10,000 takes over what each of 1,000 does; 1 where it grows linearly. All commit at
-//! the end. The tracking of commits that open transactions are checked against has a limit of its own, and
-//! no part in this: nothing else commits meanwhile.
+//! 10,000 at once, beside a few that take what memory lay free before. What each of 10,000 takes over what each of
+//! 1,000 does; 1 where it grows linearly. All commit at the end. The records of commits that open transactions
+//! are checked against have a limit of their own, and no part in this: nothing else commits meanwhile.
 //!
 //! The rows hold if the stores have what was written.
 
@@ -24,7 +27,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use self::base::{Base, Side, Taken};
+use self::base::{Base, Side, Stage, Taken};
 use crate::{
     convert::float,
     harness::{Bench, Figure, Outcome, RowSpec, median},
@@ -72,11 +75,20 @@ pub(crate) fn as_child(task: &str) -> Result<()> {
     Ok(())
 }
 
+/// What makes glibc's allocator give back what is freed: one heap for all threads, that is cut where 64 KiB at its end
+/// are free, and pages of its own for whatever is larger.
+const GIVE_BACK: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+];
+
 /// Has a process do a task.
 fn ask<T: DeserializeOwned>(task: &Task) -> Result<T> {
     let child = Command::new(std::env::current_exe()?)
         .arg("--child")
         .arg(serde_json::to_string(task)?)
+        .envs(GIVE_BACK)
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(child.status.success(), "a child failed: {}", child.status);
@@ -89,42 +101,60 @@ pub(super) fn base(bench: &Bench) -> Result<Vec<Figure>> {
     } else {
         KEYS
     };
-    let (mut pairs, mut is_right) = (Vec::new(), true);
-    let mut last = None;
+    let (mut pairs, mut is_right, mut last) = (Vec::new(), true, None);
     for round in 0..ROUNDS {
-        let ask = |side| -> Result<Taken> {
-            let path = bench.fresh("memory")?;
-            let path = path.to_str().context("the path is not UTF-8")?.to_owned();
-            let taken = ask(&Task::Base(Base { side, keys, path }))?;
-            bench.fresh("memory")?;
-            Ok(taken)
-        };
+        let of = |side: Side| of_side(bench, side, keys);
         let (ours, raw);
         if round % 2 == 0 {
-            ours = ask(Side::Ours)?;
-            raw = ask(Side::Raw)?;
+            ours = of(Side::Ours)?;
+            raw = of(Side::Raw)?;
         } else {
-            raw = ask(Side::Raw)?;
-            ours = ask(Side::Ours)?;
+            raw = of(Side::Raw)?;
+            ours = of(Side::Ours)?;
         }
-        is_right &= ours.is_right && raw.is_right;
-        pairs.push((ours.beyond(), raw.beyond()));
+        let all = [&ours, &raw];
+        is_right &= all
+            .iter()
+            .all(|taken| taken.iter().all(|taken| taken.is_right));
+        let [[_, our_taken], [_, raw_taken]] = [&ours, &raw];
+        pairs.push((our_taken.beyond(), raw_taken.beyond()));
         last = Some((ours, raw));
         bench.tick();
     }
-    if let Some((ours, raw)) = last {
+    if let Some(([our_load, ours], [raw_load, raw])) = last {
         bench.remark(format!(
-            "P17.base: {keys} keys; in the last round ours {ours}; raw RocksDB {raw}"
+            "P17.base: {keys} keys; in the last round ours {ours}, raw RocksDB {raw}; the processes that had loaded \
+             them: ours {our_load}, raw RocksDB {raw_load}"
         ));
     }
     let outcome = outcome(&pairs, 1.0 / MEGA);
     Ok(vec![Figure::new(BASE, &outcome, is_right)])
 }
 
+/// What the process takes that loads a store, and what one takes that opens it then.
+fn of_side(bench: &Bench, side: Side, keys: u32) -> Result<[Taken; 2]> {
+    let path = bench.fresh("memory")?;
+    let path = path.to_str().context("the path is not UTF-8")?;
+    let at_stage = |stage| {
+        let path = path.to_owned();
+        ask(&Task::Base(Base {
+            side,
+            stage,
+            keys,
+            path,
+        }))
+    };
+    let taken = [at_stage(Stage::Load)?, at_stage(Stage::Open)?];
+    // A large one should not lie around.
+    bench.fresh("memory")?;
+    Ok(taken)
+}
+
 pub(super) fn transactions(bench: &Bench) -> Result<Vec<Figure>> {
     let (mut pairs, mut is_right, mut last) = (Vec::new(), true, None);
     for _ in 0..bench.size.rounds {
         let path = bench.fresh("memory")?;
+        transactions::load(&path)?;
         let path = path.to_str().context("the path is not UTF-8")?.to_owned();
         let taken: transactions::Taken = ask(&Task::Transactions(path))?;
         is_right &= taken.is_right;

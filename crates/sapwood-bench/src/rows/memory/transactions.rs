@@ -6,7 +6,7 @@ use anyhow::Result;
 use sapwood::{Engine, Isolation, ReadView, RocksDBConfig, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::{growth, resident};
+use super::{growth, resident::Resident};
 use crate::{
     convert::float,
     data::Data,
@@ -16,7 +16,9 @@ use crate::{
 
 /// How many are open when it is measured.
 const OPEN: [u32; 3] = [1, 1_000, 10_000];
-const MOST_OPEN: u32 = 10_000;
+const MEASURED: u32 = 10_000;
+/// With those beside which it is measured.
+const MOST_OPEN: u32 = MEASURED + 200;
 const READS: u32 = 8;
 const WRITES: u32 = 2;
 /// Keys that are read and not written.
@@ -53,27 +55,41 @@ impl fmt::Display for Taken {
     }
 }
 
-pub(super) fn measure(path: &str) -> Result<Taken> {
-    let data = Data::new(READ_KEYS + MOST_OPEN * WRITES, VALUE_BYTES);
-    let ours = Ours::open(Path::new(path), &RocksDBConfig::default())?;
+fn data() -> Data {
+    Data::new(READ_KEYS + MOST_OPEN * WRITES, VALUE_BYTES)
+}
+
+/// Makes the store. Not in the child: what loading has freed would serve the first transactions.
+pub(super) fn load(path: &Path) -> Result<()> {
+    let data = data();
+    let ours = Ours::open(path, &RocksDBConfig::default())?;
     ours.load(data.rows(&data.writes(0..data.len(), 0)))?;
+    ours.engine.close()?;
+    Ok(())
+}
+
+pub(super) fn measure(path: &str) -> Result<Taken> {
+    let data = data();
+    let ours = Ours::open(Path::new(path), &RocksDBConfig::default())?;
     // What is there once, however many transactions are open.
     ours.scan()?;
-    let warm: Result<Vec<_>> = (0..100).map(|own| begin(&ours.engine, &data, own)).collect();
-    drop(warm?);
+    let beside: Result<Vec<_>> = (MEASURED..MOST_OPEN)
+        .map(|own| begin(&ours.engine, &data, own))
+        .collect();
     let mut open = Vec::with_capacity(MOST_OPEN as usize);
-    let before = resident::bytes()?;
+    open.extend(beside?.into_iter().zip(MEASURED..));
+    let before = Resident::now()?.all;
     let mut after = [0; OPEN.len()];
+    let mut own = 0;
     for (target, after) in OPEN.into_iter().zip(&mut after) {
-        for own in 0..target {
-            if own as usize >= open.len() {
-                open.push(begin(&ours.engine, &data, own)?);
-            }
+        while own < target {
+            open.push((begin(&ours.engine, &data, own)?, own));
+            own += 1;
         }
-        *after = resident::bytes()?;
+        *after = Resident::now()?.all;
     }
     let mut is_right = ours.engine.stats().open_transactions == open.len();
-    for (own, transaction) in (0..).zip(open) {
+    for (transaction, own) in open {
         for id in written(own) {
             is_right &= is_stamped(transaction.get(data.key(id))?.as_deref(), id, 1);
         }

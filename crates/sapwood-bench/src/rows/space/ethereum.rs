@@ -57,10 +57,7 @@ fn add(address: &str, account: &Value, writes: &mut Writes) -> Option<()> {
     for (slot, value) in slots.into_iter().flatten() {
         let digits = slot.strip_prefix("0x")?.to_ascii_lowercase();
         let value = value.as_str()?;
-        let is_empty = value
-            .strip_prefix("0x")?
-            .bytes()
-            .all(|digit| digit == b'0');
+        let is_empty = value.strip_prefix("0x")?.bytes().all(|digit| digit == b'0');
         let key = format!("slot/{address}/0x{digits:0>64}").into_bytes();
         writes.push((key, (!is_empty).then(|| value.as_bytes().to_vec())));
     }
