@@ -159,13 +159,12 @@ impl Bench {
     pub(crate) fn run_together(
         &self,
         rows: &[RowSpec],
-        measure: impl FnOnce(&Self) -> Result<Vec<Figure>>,
+        measure: impl FnOnce(&Self) -> Result<Vec<Measured>>,
     ) -> Result<Vec<Measured>> {
         let names: Vec<_> = rows.iter().map(|row| row.id).collect();
         self.say(&names.join(", "));
-        let figures = measure(self).with_context(|| format!("rows {}", names.join(", ")))?;
-        let figures = figures.into_iter().filter(|figure| self.wants(figure.id));
-        let measured: Vec<_> = figures.map(|figure| (figure, Vec::new())).collect();
+        let mut measured = measure(self).with_context(|| format!("rows {}", names.join(", ")))?;
+        measured.retain(|(figure, _)| self.wants(figure.id));
         measured.iter().for_each(|(figure, _)| self.tell(figure));
         Ok(measured)
     }

@@ -51,7 +51,7 @@ type OnDataset = fn(&Bench, &Dataset<'_>) -> Result<Measured>;
 /// How a row is measured on stores of its own.
 type Alone = fn(&Bench) -> Result<Measured>;
 /// How rows are measured that share what they are measured on. One that cannot be measured here is left out.
-type Together = fn(&Bench) -> Result<Vec<Figure>>;
+type Together = fn(&Bench) -> Result<Vec<Measured>>;
 
 const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (latest_get::UNIFORM, latest_get::uniform),

@@ -25,7 +25,7 @@ use crate::{
     convert::{count, float},
     data::Data,
     dataset::{BATCH_KEYS, VERSIONS, at},
-    harness::{Bench, Figure, Outcome, RowSpec},
+    harness::{Bench, Figure, Measured, Outcome, RowSpec},
     stores::Ours,
 };
 
@@ -58,7 +58,7 @@ const TABLES: &str = "rocksdb.aggregated-table-properties";
 const PIECE_BYTES: usize = 16 << 10;
 const MEGA: f64 = 1e6;
 
-pub(super) fn space(bench: &Bench) -> Result<Vec<Figure>> {
+pub(super) fn space(bench: &Bench) -> Result<Vec<Measured>> {
     let data = Data::new(bench.size.keys, VALUE_BYTES);
     let ours = Ours::open(&bench.path("space"), &RocksDBConfig::default())?;
     let batches = data.len().div_ceil(BATCH_KEYS);
@@ -102,10 +102,10 @@ pub(super) fn space(bench: &Bench) -> Result<Vec<Figure>> {
         cpu_ratios: Vec::new(),
         wrong: 0,
     };
-    Ok(vec![Figure::new(SPACE, &outcome, is_right)])
+    Ok(vec![(Figure::new(SPACE, &outcome, is_right), Vec::new())])
 }
 
-pub(super) fn ratio(bench: &Bench) -> Result<Vec<Figure>> {
+pub(super) fn ratio(bench: &Bench) -> Result<Vec<Measured>> {
     let Some(directory) = data("ethereum-state")? else {
         bench.remark(
             "P14.ratio: left out: there is no ethereum-state; set SAPWOOD_DATA to the data's folder"
@@ -133,11 +133,8 @@ pub(super) fn ratio(bench: &Bench) -> Result<Vec<Figure>> {
         cpu_ratios: Vec::new(),
         wrong: 0,
     };
-    Ok(vec![Figure::new(
-        RATIO,
-        &outcome,
-        is_right && is_packed_right,
-    )])
+    let is_right = is_right && is_packed_right;
+    Ok(vec![(Figure::new(RATIO, &outcome, is_right), Vec::new())])
 }
 
 /// A folder of the data of others, where it is.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dataset::VERSIONS,
-    harness::{Bench, Clock, Figure, RowSpec, Work},
+    harness::{Bench, Clock, Figure, Measured, RowSpec, Work},
 };
 
 const PEER: &str = "a key of one with 1";
@@ -28,7 +28,7 @@ const SIZES: [u32; 4] = [1, 10, 100, 1_000];
 /// A prime: whoever goes through the keys in such steps meets all before any comes again.
 const STEP: u32 = 7_919;
 
-pub(in crate::rows) fn txn_size(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn txn_size(bench: &Bench) -> Result<Vec<Measured>> {
     let world = World::load(bench, "txn-size", World::keys(bench), VERSIONS)?;
     let swept = |row: RowSpec, point: fn(&World, u32) -> Point<'_>| {
         bench.say(row.id);
@@ -48,8 +48,11 @@ pub(in crate::rows) fn txn_size(bench: &Bench) -> Result<Vec<Figure>> {
         &lines,
     )?;
     Ok(vec![
-        Figure::new(TRANSACTION, &transaction.growth(), is_right),
-        Figure::new(BATCH, &batch.growth(), is_right),
+        (
+            Figure::new(TRANSACTION, &transaction.growth(), is_right),
+            Vec::new(),
+        ),
+        (Figure::new(BATCH, &batch.growth(), is_right), Vec::new()),
     ])
 }
 

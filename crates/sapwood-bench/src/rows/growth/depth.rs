@@ -13,7 +13,10 @@ use super::{
     show,
     world::{Operation, When, World},
 };
-use crate::harness::{Bench, Figure, RowSpec};
+use crate::{
+    harness::{Bench, Counts, Figure, Measured, RowSpec, count_reads},
+    rows::reading::COUNTED,
+};
 
 const GET: RowSpec = RowSpec {
     id: "P18.depth.get",
@@ -47,8 +50,9 @@ const COMMIT: RowSpec = RowSpec {
 pub(in crate::rows) const ROWS: [RowSpec; 5] = [GET, RECENT, OLD, HISTORY, COMMIT];
 
 const DEPTHS: [u32; 4] = [1, 2, 8, 64];
+const SIDES: [&str; 4] = ["V=1", "V=2", "V=8", "V=64"];
 
-pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Measured>> {
     let worlds = DEPTHS
         .map(|depth| World::load(bench, &format!("depth-{depth}"), World::keys(bench), depth));
     let worlds = worlds.into_iter().collect::<Result<Vec<_>>>()?;
@@ -57,9 +61,19 @@ pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Figure>> {
         let points = worlds.iter().map(|world| operation.on(world));
         operation.sweep(bench, points.collect())
     };
+    let counted = |row: RowSpec, operation: Operation| -> Result<Vec<Counts>> {
+        let counted = SIDES.iter().zip(&worlds).map(|(side, world)| {
+            let mut point = operation.on(world);
+            count_reads(row.id, side, || Ok(point(COUNTED, 0)?.done))
+        });
+        counted.collect()
+    };
     let get = swept(Operation::Get)?;
     let recent = swept(Operation::GetAt(When::Recent))?;
     let old = swept(Operation::GetAt(When::Old))?;
+    // Before commits change what is read.
+    let get_counts = counted(GET, Operation::Get)?;
+    let old_counts = counted(OLD, Operation::GetAt(When::Old))?;
     let commit = swept(Operation::Commit)?;
     let mut is_right = true;
     for world in &worlds {
@@ -80,10 +94,10 @@ pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Figure>> {
     )?;
     let history = old.outcome(DEPTHS.len() - 1, 1);
     Ok(vec![
-        Figure::new(GET, &get.growth(), is_right),
-        Figure::new(RECENT, &recent.growth(), is_right),
-        Figure::new(OLD, &old.growth(), is_right),
-        Figure::new(HISTORY, &history, is_right),
-        Figure::new(COMMIT, &commit.growth(), is_right),
+        (Figure::new(GET, &get.growth(), is_right), get_counts),
+        (Figure::new(RECENT, &recent.growth(), is_right), Vec::new()),
+        (Figure::new(OLD, &old.growth(), is_right), old_counts),
+        (Figure::new(HISTORY, &history, is_right), Vec::new()),
+        (Figure::new(COMMIT, &commit.growth(), is_right), Vec::new()),
     ])
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     dataset::{VERSIONS, at},
-    harness::{Bench, Figure, RowSpec},
+    harness::{Bench, Figure, Measured, RowSpec},
 };
 
 const MANY: u32 = 1_000;
@@ -41,13 +41,13 @@ pub(in crate::rows) const PINS: [RowSpec; 4] = [
     RowSpec::growth("P18.pins.commit", "commit of one key", NONE),
 ];
 
-pub(in crate::rows) fn snapshots(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn snapshots(bench: &Bench) -> Result<Vec<Measured>> {
     let world = World::load(bench, "snapshots", World::keys(bench), VERSIONS)?;
-    let swept = measure(bench, SNAPSHOTS, |operation| {
+    let swept = measure(bench, &SNAPSHOTS, |operation| {
         [1, MANY].map(|snapshots| held(&world, snapshots, operation.on(&world)))
     })?;
     show_all(bench, "snapshots", "open snapshots", ["1", "1,000"], &swept)?;
-    figures(SNAPSHOTS, &swept, &[&world])
+    figures(&SNAPSHOTS, &swept, &[&world])
 }
 
 /// The same while so many snapshots are open.
@@ -67,33 +67,33 @@ fn past(world: &World, number: u32) -> Timestamp {
     at(1 + number * (world.last() - 1) / MANY)
 }
 
-pub(in crate::rows) fn pins(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn pins(bench: &Bench) -> Result<Vec<Measured>> {
     let without = World::load(bench, "pins-none", World::keys(bench), VERSIONS)?;
     let with = World::load(bench, "pins", World::keys(bench), VERSIONS)?;
     for number in 0..MANY {
         let (name, past) = (format!("pin {number}"), past(&with, number));
         with.ours.engine.pin(&name, past, PinOptions::default())?;
     }
-    let swept = measure(bench, PINS, |operation| {
+    let swept = measure(bench, &PINS, |operation| {
         [operation.on(&without), operation.on(&with)]
     })?;
     let pins = with.ours.engine.pins()?.len();
     ensure!(pins == MANY as usize, "there are {pins} pins");
     show_all(bench, "pins", "pins", ["none", "1,000"], &swept)?;
-    figures(PINS, &swept, &[&without, &with])
+    figures(&PINS, &swept, &[&without, &with])
 }
 
 /// Measures the four operations; `points` makes the points of one.
 fn measure<'w>(
     bench: &Bench,
-    rows: [RowSpec; 4],
+    rows: &[RowSpec; 4],
     points: impl Fn(Operation) -> [Point<'w>; 2],
 ) -> Result<Vec<Swept>> {
-    let measure = |(row, operation): (RowSpec, Operation)| {
+    let measure = |(row, operation): (&RowSpec, Operation)| {
         bench.say(row.id);
         operation.sweep(bench, points(operation).into())
     };
-    rows.into_iter().zip(OPERATIONS).map(measure).collect()
+    rows.iter().zip(OPERATIONS).map(measure).collect()
 }
 
 fn show_all(
@@ -109,13 +109,13 @@ fn show_all(
     show(bench, name, of, &title, &points.map(str::to_owned), &lines)
 }
 
-fn figures(rows: [RowSpec; 4], swept: &[Swept], worlds: &[&World]) -> Result<Vec<Figure>> {
+fn figures(rows: &[RowSpec; 4], swept: &[Swept], worlds: &[&World]) -> Result<Vec<Measured>> {
     let mut is_right = true;
     for world in worlds {
         is_right &= world.is_right()?;
     }
-    let rows = rows.into_iter().zip(swept);
+    let rows = rows.iter().zip(swept);
     Ok(rows
-        .map(|(row, swept)| Figure::new(row, &swept.growth(), is_right))
+        .map(|(row, swept)| (Figure::new(*row, &swept.growth(), is_right), Vec::new()))
         .collect())
 }

@@ -5,7 +5,7 @@
 //! | `depth` | versions of each key: 1, 2, 8, 64 | P18.depth |
 //! | `size` | data, of which a tenth fits the cache | P18.size |
 //! | `holds` | open snapshots: 1, 1,000; pins: none, 1,000 | P18.snapshots, P18.pins |
-//! | `batches` | keys of a transaction and of a batch: 1, 10, 100, 1,000 | P18.txn_size |
+//! | `batches` | keys of a transaction and of a batch: 1, 10, 100, 1,000 | `P18.txn_size` |
 //! | `threads` | threads: 1, 2, 4, 8 | P18.threads |
 //!
 //! The operations: the newest value of a key; its value at a recent and at an old timestamp; a commit that sets one key;

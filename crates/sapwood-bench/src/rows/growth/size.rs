@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     data::Data,
-    harness::{Bench, Figure, RowSpec},
+    harness::{Bench, Figure, Measured, RowSpec},
     rows::VALUE_BYTES,
     stores::Ours,
 };
@@ -27,7 +27,7 @@ const VERSIONS: u32 = 2;
 /// A key and a value, without what is stored beside them.
 const ROW_BYTES: usize = 32 + VALUE_BYTES;
 
-pub(in crate::rows) fn size(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn size(bench: &Bench) -> Result<Vec<Measured>> {
     let cache = if bench.size.is_quick {
         4 << 20
     } else {
@@ -70,9 +70,9 @@ pub(in crate::rows) fn size(bench: &Bench) -> Result<Vec<Figure>> {
         ],
     )?;
     Ok(vec![
-        Figure::new(GET, &get.growth(), is_right),
-        Figure::new(RECENT, &recent.growth(), is_right),
-        Figure::new(OLD, &old.growth(), is_right),
-        Figure::new(COMMIT, &commit.growth(), is_right),
+        (Figure::new(GET, &get.growth(), is_right), Vec::new()),
+        (Figure::new(RECENT, &recent.growth(), is_right), Vec::new()),
+        (Figure::new(OLD, &old.growth(), is_right), Vec::new()),
+        (Figure::new(COMMIT, &commit.growth(), is_right), Vec::new()),
     ])
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dataset::VERSIONS,
-    harness::{Bench, Figure, RowSpec, Work},
+    harness::{Bench, Figure, Measured, RowSpec, Work},
 };
 
 const PEER: &str = "on 1 thread";
@@ -21,7 +21,7 @@ pub(in crate::rows) const ROWS: [RowSpec; 3] = [GET, OLD, COMMIT];
 
 const THREADS: [u32; 4] = [1, 2, 4, 8];
 
-pub(in crate::rows) fn threads(bench: &Bench) -> Result<Vec<Figure>> {
+pub(in crate::rows) fn threads(bench: &Bench) -> Result<Vec<Measured>> {
     let world = World::load(bench, "threads", World::keys(bench), VERSIONS)?;
     let swept = |row: RowSpec, work, point: fn(&World, u32) -> Point<'_>| {
         bench.say(row.id);
@@ -46,8 +46,8 @@ pub(in crate::rows) fn threads(bench: &Bench) -> Result<Vec<Figure>> {
         &lines,
     )?;
     Ok(vec![
-        Figure::new(GET, &get.growth(), is_right),
-        Figure::new(OLD, &old.growth(), is_right),
-        Figure::new(COMMIT, &commit.growth(), is_right),
+        (Figure::new(GET, &get.growth(), is_right), Vec::new()),
+        (Figure::new(OLD, &old.growth(), is_right), Vec::new()),
+        (Figure::new(COMMIT, &commit.growth(), is_right), Vec::new()),
     ])
 }

@@ -19,6 +19,8 @@ use crate::{
 /// Less than the current rows of any run.
 const CACHE_BYTES: usize = 8 << 20;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Memtables count what they have asked for, an eighth of this at a time, whether or not it is in use.
+const SMALL_WRITE_BUFFER_BYTES: usize = 1 << 20;
 /// Keys that are updated before it is measured.
 const UPDATED: u32 = 1_000;
 /// Random reads before it is measured.
@@ -41,12 +43,22 @@ pub(super) enum Side {
     Raw,
 }
 
+impl Side {
+    /// Where its store lies.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "memory-ours",
+            Self::Raw => "memory-raw",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// There is nothing yet.
     Load,
-    /// Another process has loaded it.
-    Open,
+    /// Another process has loaded it, and others have opened it as often.
+    Open(u32),
 }
 
 impl Stage {
@@ -54,7 +66,7 @@ impl Stage {
     fn version(self) -> u32 {
         match self {
             Self::Load => VERSIONS,
-            Self::Open => VERSIONS + 1,
+            Self::Open(before) => VERSIONS + 1 + before,
         }
     }
 }
@@ -102,7 +114,10 @@ impl Base {
         let ids = zipf::uniform(data.len(), READS, 17);
         let config = RocksDBConfig {
             block_cache_size: CACHE_BYTES,
-            write_buffer_size: WRITE_BUFFER_BYTES,
+            write_buffer_size: match self.stage {
+                Stage::Load => WRITE_BUFFER_BYTES,
+                Stage::Open(_) => SMALL_WRITE_BUFFER_BYTES,
+            },
             ..RocksDBConfig::default()
         };
         let path = Path::new(&self.path);

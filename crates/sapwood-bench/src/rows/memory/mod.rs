@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use self::base::{Base, Side, Stage, Taken};
 use crate::{
     convert::float,
-    harness::{Bench, Figure, Outcome, RowSpec, median},
+    harness::{Bench, Figure, Measured, Outcome, RowSpec, median},
 };
 
 /// The quantity that may not be passed; the goal is one of 1.05.
@@ -55,7 +55,6 @@ pub(super) const TRANSACTIONS: RowSpec = RowSpec {
 
 /// Keys of a full run.
 const KEYS: u32 = 1_000_000;
-const ROUNDS: u32 = 3;
 const MEGA: f64 = 1e6;
 
 /// What a child does.
@@ -95,62 +94,50 @@ fn ask<T: DeserializeOwned>(task: &Task) -> Result<T> {
     Ok(serde_json::from_slice(&child.stdout)?)
 }
 
-pub(super) fn base(bench: &Bench) -> Result<Vec<Figure>> {
+pub(super) fn base(bench: &Bench) -> Result<Vec<Measured>> {
     let keys = if bench.size.is_quick {
         bench.size.keys
     } else {
         KEYS
     };
-    let (mut pairs, mut is_right, mut last) = (Vec::new(), true, None);
-    for round in 0..ROUNDS {
-        let of = |side: Side| of_side(bench, side, keys);
-        let (ours, raw);
-        if round % 2 == 0 {
-            ours = of(Side::Ours)?;
-            raw = of(Side::Raw)?;
-        } else {
-            raw = of(Side::Raw)?;
-            ours = of(Side::Ours)?;
-        }
-        let all = [&ours, &raw];
-        is_right &= all
-            .iter()
-            .all(|taken| taken.iter().all(|taken| taken.is_right));
-        let [[_, our_taken], [_, raw_taken]] = [&ours, &raw];
-        pairs.push((our_taken.beyond(), raw_taken.beyond()));
+    let of = |side, stage| of_side(bench, side, stage, keys);
+    let [our_load, raw_load] = [of(Side::Ours, Stage::Load)?, of(Side::Raw, Stage::Load)?];
+    let mut is_right = our_load.is_right && raw_load.is_right;
+    let (mut pairs, mut last) = (Vec::new(), None);
+    for round in 0..bench.size.rounds {
+        let stage = Stage::Open(round);
+        let (ours, raw) = (of(Side::Ours, stage)?, of(Side::Raw, stage)?);
+        is_right &= ours.is_right && raw.is_right;
+        pairs.push((ours.beyond(), raw.beyond()));
         last = Some((ours, raw));
         bench.tick();
     }
-    if let Some(([our_load, ours], [raw_load, raw])) = last {
+    if let Some((ours, raw)) = last {
         bench.remark(format!(
             "P17.base: {keys} keys; in the last round ours {ours}, raw RocksDB {raw}; the processes that had loaded \
              them: ours {our_load}, raw RocksDB {raw_load}"
         ));
     }
+    // Large ones should not lie around.
+    bench.fresh(Side::Ours.name())?;
+    bench.fresh(Side::Raw.name())?;
     let outcome = outcome(&pairs, 1.0 / MEGA);
-    Ok(vec![Figure::new(BASE, &outcome, is_right)])
+    Ok(vec![(Figure::new(BASE, &outcome, is_right), Vec::new())])
 }
 
-/// What the process takes that loads a store, and what one takes that opens it then.
-fn of_side(bench: &Bench, side: Side, keys: u32) -> Result<[Taken; 2]> {
-    let path = bench.fresh("memory")?;
-    let path = path.to_str().context("the path is not UTF-8")?;
-    let at_stage = |stage| {
-        let path = path.to_owned();
-        ask(&Task::Base(Base {
-            side,
-            stage,
-            keys,
-            path,
-        }))
-    };
-    let taken = [at_stage(Stage::Load)?, at_stage(Stage::Open)?];
-    // A large one should not lie around.
-    bench.fresh("memory")?;
-    Ok(taken)
+/// What a process takes that loads or opens a store.
+fn of_side(bench: &Bench, side: Side, stage: Stage, keys: u32) -> Result<Taken> {
+    let path = bench.path(side.name());
+    let path = path.to_str().context("the path is not UTF-8")?.to_owned();
+    ask(&Task::Base(Base {
+        side,
+        stage,
+        keys,
+        path,
+    }))
 }
 
-pub(super) fn transactions(bench: &Bench) -> Result<Vec<Figure>> {
+pub(super) fn transactions(bench: &Bench) -> Result<Vec<Measured>> {
     let (mut pairs, mut is_right, mut last) = (Vec::new(), true, None);
     for _ in 0..bench.size.rounds {
         let path = bench.fresh("memory")?;
@@ -166,7 +153,10 @@ pub(super) fn transactions(bench: &Bench) -> Result<Vec<Figure>> {
         bench.remark(format!("P17.txn: in the last round {taken}"));
     }
     let outcome = outcome(&pairs, 1.0);
-    Ok(vec![Figure::new(TRANSACTIONS, &outcome, is_right)])
+    Ok(vec![(
+        Figure::new(TRANSACTIONS, &outcome, is_right),
+        Vec::new(),
+    )])
 }
 
 /// Pairs of bytes as rounds of ratios: the most that the first may be of the second, over what it is.
