@@ -1,6 +1,7 @@
 //! What operations cost when there is more of something: a line for each operation, and a table beside it.
 //!
-//! The points are equally far apart, whatever they stand for; the cost is on a logarithmic scale.
+//! The picture has each cost as times that of the first point; the table has microseconds. The points are equally far
+//! apart, whatever they stand for.
 
 use std::path::Path;
 
@@ -54,29 +55,25 @@ pub(crate) fn draw(path: &Path, growth: &Growth) -> Result<()> {
     plot(path, growth).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
+/// The costs as times that of the first point.
+fn relative(line: &Line) -> Vec<f64> {
+    let first = line.costs.first().copied().unwrap_or(1.0);
+    line.costs.iter().map(|cost| cost / first).collect()
+}
+
 fn plot(path: &Path, growth: &Growth) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let microseconds = |line: &Line| -> Vec<f64> {
-        let costs = line.costs.iter();
-        costs.map(|cost| (cost / 1e3).max(1e-3)).collect()
-    };
-    let all = growth.lines.iter().flat_map(microseconds);
-    let (low, high) = all
-        .filter(|cost| cost.is_finite())
-        .fold((f64::MAX, 1e-3_f64), |(low, high), cost| {
-            (low.min(cost), high.max(cost))
-        });
-    let last = i32::try_from(growth.points.len())?;
+    let all = growth.lines.iter().flat_map(relative);
+    let most = all.filter(|cost| cost.is_finite()).fold(1.5, f64::max);
+    // Both ends belong to a range of segments.
+    let last = i32::try_from(growth.points.len())? - 1;
     let mut chart = ChartBuilder::on(&area)
         .caption(&growth.title, ("sans-serif", 15))
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d(
-            (0..last).into_segmented(),
-            (low.min(high) / 2.0..high * 2.0).log_scale(),
-        )?;
+        .build_cartesian_2d((0..last).into_segmented(), 0.0..most * 1.1)?;
     let label = |point: &SegmentValue<i32>| match point {
         SegmentValue::CenterOf(point) => usize::try_from(*point)
             .ok()
@@ -90,13 +87,13 @@ fn plot(path: &Path, growth: &Growth) -> Result<(), Box<dyn std::error::Error>> 
         .x_labels(growth.points.len())
         .x_label_formatter(&label)
         .x_desc(growth.of)
-        .y_desc("microseconds")
-        .y_label_formatter(&|cost| format!("{cost}"))
+        .y_desc("times the first")
+        .y_label_formatter(&|times| format!("{times:.1}"))
         .draw()?;
     for (line, color) in growth.lines.iter().zip(COLORS.iter().copied().cycle()) {
         let points = (0..)
             .map(SegmentValue::CenterOf)
-            .zip(microseconds(line))
+            .zip(relative(line))
             .collect::<Vec<_>>();
         chart
             .draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?
