@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Where the results go, and the stores while it runs.
     #[arg(long, default_value_os_t = default_out())]
     pub(crate) out: PathBuf,
+    /// What a child of this program measures, which is to have a process to itself.
+    #[arg(long, hide = true)]
+    pub(crate) child: Option<String>,
 }
 
 impl Args {

@@ -35,6 +35,10 @@ use crate::{args::Args, harness::Bench};
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    if let Some(task) = &args.child {
+        rows::as_child(task)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     args.check()?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("the directory {} cannot be made", args.out.display()))?;

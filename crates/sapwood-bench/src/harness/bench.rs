@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use rocksdb::perf::{PerfStatsLevel, set_perf_stats};
 
-use super::{Measured, RowSpec, disk};
+use super::{Figure, Measured, RowSpec, disk};
 use crate::{args::Args, rows};
 
 /// How large a run is.
@@ -28,6 +28,7 @@ pub(crate) struct Size {
     pub(crate) transactions: u32,
     /// Blind writes of one key in a run of the shape that has the most of them.
     pub(crate) blind_writes: u64,
+    pub(crate) is_quick: bool,
 }
 
 impl Size {
@@ -38,6 +39,7 @@ impl Size {
         batches: 400,
         transactions: 60_000,
         blind_writes: 1_000_000,
+        is_quick: false,
     };
     const QUICK: Self = Self {
         keys: 100_000,
@@ -46,6 +48,7 @@ impl Size {
         batches: 150,
         transactions: 20_000,
         blind_writes: 100_000,
+        is_quick: true,
     };
 }
 
@@ -148,14 +151,32 @@ impl Bench {
     ) -> Result<Measured> {
         self.say(row.id);
         let measured = measure().with_context(|| format!("row {}", row.id))?;
-        let line = measured.0.line();
+        self.tell(&measured.0);
+        Ok(measured)
+    }
+
+    /// Measures rows that share what they are measured on, and tells what came of those that were asked for.
+    pub(crate) fn run_together(
+        &self,
+        rows: &[RowSpec],
+        measure: impl FnOnce(&Self) -> Result<Vec<Measured>>,
+    ) -> Result<Vec<Measured>> {
+        let names: Vec<_> = rows.iter().map(|row| row.id).collect();
+        self.say(&names.join(", "));
+        let mut measured = measure(self).with_context(|| format!("rows {}", names.join(", ")))?;
+        measured.retain(|(figure, _)| self.wants(figure.id));
+        measured.iter().for_each(|(figure, _)| self.tell(figure));
+        Ok(measured)
+    }
+
+    fn tell(&self, figure: &Figure) {
+        let line = figure.line();
         if io::stderr().is_terminal() {
             self.bar.println(line);
         } else {
             // Where no bar is drawn. What cannot be told now is told again in the table.
             let _ = writeln!(io::stderr(), "{line}");
         }
-        Ok(measured)
     }
 
     pub(crate) fn finish(&self) {

@@ -6,8 +6,8 @@ use super::rounds::{Outcome, median};
 
 /// What stands in the place of a peer's name where there is none.
 const NO_PEER: &str = "-";
-/// The floor of a row that has a peer and a goal, and no ratio that must be reached.
-pub(crate) const NO_FLOOR: f64 = 0.0;
+/// The floor, or the goal, of a row that has none: not a number.
+pub(crate) const NO_LIMIT: f64 = f64::NAN;
 
 /// What a row is, before it is measured.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,20 @@ impl RowSpec {
             name,
             peer: NO_PEER,
             unit,
-            floor: f64::NAN,
-            goal: f64::NAN,
+            floor: NO_LIMIT,
+            goal: NO_LIMIT,
+        }
+    }
+
+    /// A row that shows how something grows, and has nothing that it must reach.
+    pub(crate) const fn growth(id: &'static str, name: &'static str, peer: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            peer,
+            unit: "op/s",
+            floor: NO_LIMIT,
+            goal: NO_LIMIT,
         }
     }
 
@@ -89,14 +101,19 @@ impl Figure {
         }
     }
 
-    /// Whether there is a ratio that must be reached.
-    pub(crate) fn has_floor(&self) -> bool {
-        self.floor > NO_FLOOR
-    }
-
     /// Whether there was anything to compare with.
     pub(crate) fn has_peer(&self) -> bool {
         self.peer != NO_PEER
+    }
+
+    /// Whether there is a ratio that must be reached.
+    pub(crate) fn has_floor(&self) -> bool {
+        self.has_peer() && !self.floor.is_nan()
+    }
+
+    /// Whether there is a ratio that is wished for.
+    pub(crate) fn has_goal(&self) -> bool {
+        self.has_peer() && !self.goal.is_nan()
     }
 
     /// The figure in one line.

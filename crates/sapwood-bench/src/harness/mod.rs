@@ -12,7 +12,7 @@ mod threads;
 pub(crate) use bench::Bench;
 pub(crate) use clock::{Clock, Sample};
 pub(crate) use counts::{Counts, count_reads};
-pub(crate) use figure::{Figure, NO_FLOOR, RowSpec};
+pub(crate) use figure::{Figure, NO_LIMIT, RowSpec};
 pub(crate) use rounds::{Outcome, Work, against, alone, alternate, compare, median, rate};
 pub(crate) use threads::on_threads;
 

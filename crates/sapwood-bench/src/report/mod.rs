@@ -1,5 +1,6 @@
 //! What is left of a run: `summary.json` for programs, a table on the screen, pictures.
 
+pub(crate) mod growth;
 mod picture;
 mod table;
 
@@ -21,7 +22,8 @@ pub(crate) fn write(
     text.push('\n');
     fs::write(&summary, text).with_context(|| format!("{}", summary.display()))?;
     table::print(figures, counts, remarks)?;
-    let compared: Vec<_> = figures.iter().filter(|figure| figure.has_peer()).collect();
+    let compared = figures.iter().filter(|figure| figure.has_floor());
+    let compared: Vec<_> = compared.collect();
     if compared.is_empty() {
         return Ok(());
     }

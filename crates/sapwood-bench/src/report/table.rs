@@ -40,7 +40,7 @@ fn of_figures(figures: &[Figure]) -> Table {
     for figure in figures {
         let verdict = if !figure.checked {
             "WRONG"
-        } else if !figure.has_peer() {
+        } else if !figure.has_goal() {
             "holds"
         } else if figure.ratio >= figure.goal {
             "goal"
@@ -57,12 +57,8 @@ fn of_figures(figures: &[Figure]) -> Table {
                 format!("{:.2}", figure.ratio),
                 format!("{:.2}", figure.low),
                 format!("{:.2}", figure.high),
-                if figure.has_floor() {
-                    figure.floor.to_string()
-                } else {
-                    "-".to_owned()
-                },
-                figure.goal.to_string(),
+                limit(figure.floor),
+                limit(figure.goal),
             ]
         } else {
             let none = || "-".to_owned();
@@ -111,6 +107,15 @@ fn of_counts(counts: &[Counts]) -> Table {
     }
     align_right(&mut table, &[2, 3, 4]);
     table
+}
+
+/// A ratio to be reached, where there is one.
+fn limit(ratio: f64) -> String {
+    if ratio.is_nan() {
+        "-".to_owned()
+    } else {
+        format!("{}", (ratio * 100.0).round() / 100.0)
+    }
 }
 
 /// Large values without a fraction, small ones with.

@@ -13,22 +13,30 @@
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
 //! | [`shapes`] | P16: the shapes of load that others publish figures of; no peer, the invariant counts |
+//! | [`space`] | P14: what versions take on disk |
+//! | [`memory`] | P17: what a store and its open transactions take in memory |
+//! | [`growth`] | P18: what operations cost when there is more of something |
 //! | [`ycsb`] | P19: the workloads of YCSB, against four other engines |
 
 mod batch_insert;
 mod batch_update;
 mod blocks;
+mod growth;
 mod latest_get;
 mod layout;
+mod memory;
 mod past_get;
 mod prune;
 mod reading;
 mod scan;
 mod shapes;
+mod space;
 mod targets;
 mod transactions;
 mod writing;
 mod ycsb;
+
+pub(crate) use memory::as_child;
 
 use anyhow::Result;
 
@@ -44,6 +52,8 @@ const VALUE_BYTES: usize = 100;
 type OnDataset = fn(&Bench, &Dataset<'_>) -> Result<Measured>;
 /// How a row is measured on stores of its own.
 type Alone = fn(&Bench) -> Result<Measured>;
+/// How rows are measured that share what they are measured on. One that cannot be measured here is left out.
+type Together = fn(&Bench) -> Result<Vec<Measured>>;
 
 const ON_DATASET: [(RowSpec, OnDataset); 8] = [
     (latest_get::UNIFORM, latest_get::uniform),
@@ -97,11 +107,26 @@ const ALONE: [(RowSpec, Alone); 38] = [
     (shapes::W17_HOT, shapes::w17_hot),
 ];
 
+const TOGETHER: [(&[RowSpec], Together); 10] = [
+    (&[space::SPACE], space::space),
+    (&[space::RATIO], space::ratio),
+    (&[memory::BASE], memory::base),
+    (&[memory::TRANSACTIONS], memory::transactions),
+    (&growth::DEPTH, growth::depth),
+    (&growth::SIZE, growth::size),
+    (&growth::SNAPSHOTS, growth::snapshots),
+    (&growth::PINS, growth::pins),
+    (&growth::TXN_SIZE, growth::txn_size),
+    (&growth::THREADS, growth::threads),
+];
+
 /// The ids of all rows.
 pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
     let shared = ON_DATASET.iter().map(|(row, _)| row.id);
     let alone = ALONE.iter().map(|(row, _)| row.id);
-    shared.chain(alone).chain(ycsb::ids())
+    let together = TOGETHER.iter().flat_map(|(rows, _)| *rows);
+    let together = together.map(|row| row.id);
+    shared.chain(alone).chain(together).chain(ycsb::ids())
 }
 
 /// Runs the rows that were asked for.
@@ -118,6 +143,11 @@ pub(crate) fn run(bench: &Bench) -> Result<(Vec<Figure>, Vec<Counts>)> {
     for (row, measure) in ALONE {
         if bench.wants(row.id) {
             measured.push(bench.run(row, || measure(bench))?);
+        }
+    }
+    for (rows, measure) in TOGETHER {
+        if rows.iter().any(|row| bench.wants(row.id)) {
+            measured.extend(bench.run_together(rows, measure)?);
         }
     }
     measured.extend(ycsb::run(bench)?);

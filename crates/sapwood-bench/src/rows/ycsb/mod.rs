@@ -36,7 +36,7 @@ use self::{
     workload::{Mix, Workload},
 };
 use crate::{
-    harness::{Bench, Figure, Measured, NO_FLOOR, RowSpec, Sample, compare, median, rate},
+    harness::{Bench, Figure, Measured, NO_LIMIT, RowSpec, Sample, compare, median, rate},
     stores::{Fjall, Lmdb, Ours, Raw, Redb},
 };
 
@@ -184,7 +184,7 @@ const fn row(name: &'static str, id: &'static str, peer: &'static str) -> RowSpe
         name,
         peer,
         unit: "op/s",
-        floor: NO_FLOOR,
+        floor: NO_LIMIT,
         goal: 1.0,
     }
 }
