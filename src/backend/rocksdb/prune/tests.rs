@@ -51,7 +51,7 @@ fn put_version(backend: &RocksDBBackend, name: &[u8], start: u64, end: u64) {
     let row = HistoryRow {
         end: at(end),
         previous_end: at(0),
-        value: &[b'v'; LARGE],
+        value: &vec![b'v'; LARGE],
     };
     let key = key::encode_version(name, at(start));
     put(backend, Keyspace::History, &key, &row.encode());
@@ -230,7 +230,7 @@ fn neighbours_are_compacted_together() {
     };
     assert!(survey(&[0, 0, 0], None).runs().is_empty());
     assert_eq!(survey(&[1, 2, 0, 0, 1], None).runs(), [0..2, 4..5]);
-    assert_eq!(survey(&[0, 1], None).runs(), [1..2]);
+    assert_eq!(survey(&[0, 1, 0, 1], None).runs(), [1..2, 3..4]);
     let file = |name: &str, first: u8, last: u8| LiveFile {
         column_family_name: String::new(),
         name: name.to_owned(),
