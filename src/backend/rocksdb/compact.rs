@@ -85,7 +85,7 @@ fn cuts(
 }
 
 /// A key right before another; keys between the two, if there are any, are pushed down at the end.
-fn before(key: &[u8]) -> Vec<u8> {
+pub(super) fn before(key: &[u8]) -> Vec<u8> {
     let mut before = key.to_vec();
     match before.pop() {
         None | Some(0) => {}

@@ -5,7 +5,9 @@
 //! RocksDB's own timestamps, whose history is cut by `full_history_ts_low` and a compaction of the whole range. What
 //! was committed before is merged, flushed and compacted as far as it is due, on both sides, before it counts.
 //! Keys are hashed, so every table of `history` is half dead and has to be rewritten: what is kept is written once for
-//! each time that as much is dropped, which makes 1 the least that is possible here.
+//! each time that as much is dropped, which makes 1 the least that is possible there. All keyspaces count, in what is written
+//! and in what is freed: records of commits are ordered by time and cost less, and the values that newer records hide
+//! are given back, too. (The peer has no such records, and compacts everything.)
 //!
 //! **P99**: reads at random retained timestamps while a prune runs, over the same reads without one; against
 //! itself.
