@@ -9,6 +9,7 @@ use crate::{
 
 suite!(
     inv_01_a_read_finds_the_newest_version_at_or_before_it,
+    inv_01_who_answers_most_reads_of_the_past_changes_none,
     inv_02_a_version_is_seen_from_its_timestamp_on_and_not_before,
     inv_03_nothing_is_seen_before_the_first_commit,
     inv_03_above_the_visible_timestamp_is_not_yet,
@@ -39,6 +40,40 @@ pub(crate) fn inv_01_a_read_finds_the_newest_version_at_or_before_it(place: &imp
         assert_eq!(storage.get(b"unicorn").expect("get"), None);
         assert_eq!(storage.get_at(b"unicorn", at(5)).expect("get_at"), None);
     });
+}
+
+/// A store may look into history first where most reads are answered there: what is not there is elsewhere.
+pub(crate) fn inv_01_who_answers_most_reads_of_the_past_changes_none(place: &impl Place) {
+    const KEYS: u64 = 60;
+    let storage = place.open();
+    let name = |number: u64| format!("k{number}");
+    let write_all = |text: &str| {
+        for number in 0..KEYS {
+            let writes = vec![set(&name(number), format!("{text}{number}"))];
+            storage.write_batch(writes).expect("commit");
+        }
+    };
+    let engine = Engine::new(&storage);
+    storage
+        .write_batch(vec![set("stays", "here"), set("goes", "away")])
+        .expect("commit");
+    storage.write_batch(vec![delete("goes")]).expect("commit");
+    write_all("old");
+    let first = storage.visible();
+    write_all("new");
+    let get = |key: &str, at| storage.get_at(key.as_bytes(), at).expect("get_at");
+    for (text, at) in [("old", first), ("new", storage.visible())] {
+        engine.compact().expect("compact");
+        write_all("newest");
+        for _ in 0..3 {
+            for number in 0..KEYS {
+                let value = get(&name(number), at);
+                assert_eq!(value, Some(bytes(format!("{text}{number}"))), "at {at}");
+            }
+        }
+        assert_eq!(get("stays", at), Some(bytes("here")), "at {at}");
+        assert_eq!((get("goes", at), get("never", at)), (None, None), "at {at}");
+    }
 }
 
 pub(crate) fn inv_02_a_version_is_seen_from_its_timestamp_on_and_not_before(place: &impl Place) {
