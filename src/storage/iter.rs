@@ -21,9 +21,6 @@ pub type Value = Bytes;
 /// It owns all that it needs: it can be stored, sent to another thread, and outlive the engine's
 /// handle. While it lives, it holds back pruning at its timestamp. After an error it ends.
 ///
-/// Keys and values of up to 128 bytes that it gives out share memory in blocks of 8 KiB: of rows that are kept for long,
-/// while most others are let go, keep copies (`Bytes::copy_from_slice`).
-///
 /// # Examples
 /// ```
 /// use sapwood::{Engine, ReadView};

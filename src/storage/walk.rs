@@ -20,7 +20,6 @@ use super::{
     visibility::{self, Verdict},
 };
 use crate::{
-    arena::Arena,
     backend::{Access, Cursor, Keyspace, Scope},
     codec::key::{self, KeyBuffer},
     error::{Error, Result},
@@ -31,10 +30,6 @@ use crate::{
 /// How many rows of `history` are stepped over before it is sought anew: a few steps are cheaper
 /// than a seek, many are not.
 const STEPS_BEFORE_SEEK: usize = if cfg!(test) { 2 } else { 8 };
-
-/// Rows that are given out share memory of so many bytes: taking and giving back memory for each would take as long as
-/// all else that is done for it.
-const ROWS_BYTES: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -58,7 +53,6 @@ pub(crate) struct Walk {
     at: Timestamp,
     direction: Direction,
     scope: Scope,
-    rows: Arena<ROWS_BYTES>,
     recent: RecentCursor,
     current: Box<dyn Cursor>,
     /// Absent where the view of `current` is the whole state at `at`.
@@ -104,7 +98,6 @@ impl Walk {
             at,
             direction,
             scope,
-            rows: Arena::default(),
             recent,
             current,
             deleted,
@@ -140,7 +133,7 @@ impl Walk {
                 self.pass_below(&encoded)?;
             }
             if let Some(value) = value {
-                let user_key = user_key(&mut self.rows, Keyspace::Commits, &encoded)?;
+                let user_key = user_key(Keyspace::Commits, &encoded)?;
                 return Ok(Some((user_key, value)));
             }
         }
@@ -224,8 +217,8 @@ impl Walk {
                 format!("it starts at {}, after the last merge", row.start),
             ));
         }
-        let user_key = user_key(&mut self.rows, Keyspace::Current, encoded)?;
-        let value = self.rows.copy(row.value);
+        let user_key = user_key(Keyspace::Current, encoded)?;
+        let value = Value::copy_from_slice(row.value);
         advance(self.current.as_mut(), self.direction)?;
         Ok(Some((user_key, value)))
     }
@@ -258,8 +251,8 @@ impl Walk {
         let row = lookup::peek_current(encoded, row)?;
         match visibility::current_at(&row, self.at) {
             Verdict::Alive => {
-                let user_key = user_key(&mut self.rows, Keyspace::Current, encoded)?;
-                Ok(Some((user_key, self.rows.copy(row.value))))
+                let user_key = user_key(Keyspace::Current, encoded)?;
+                Ok(Some((user_key, Value::copy_from_slice(row.value))))
             }
             Verdict::Absent => Ok(None),
             Verdict::InHistory { successor } => {
@@ -306,7 +299,7 @@ impl Walk {
         seek_near(history.as_mut(), &target, self.direction)?;
         match lookup::in_history(history.as_mut(), encoded, self.at, successor)? {
             Lookup::Found(value) => {
-                let user_key = user_key(&mut self.rows, keyspace, encoded)?;
+                let user_key = user_key(keyspace, encoded)?;
                 Ok(Some((user_key, value)))
             }
             Lookup::Missing { successor }
@@ -319,9 +312,9 @@ impl Walk {
     }
 }
 
-fn user_key(rows: &mut Arena<ROWS_BYTES>, keyspace: Keyspace, encoded: &[u8]) -> Result<Key> {
+fn user_key(keyspace: Keyspace, encoded: &[u8]) -> Result<Key> {
     match key::unescaped(encoded) {
-        Some(user_key) => Ok(rows.copy(user_key)),
+        Some(user_key) => Ok(Key::copy_from_slice(user_key)),
         None => lookup::decode_key(keyspace, encoded).map(Key::from),
     }
 }
