@@ -49,7 +49,7 @@ pub(crate) fn inv_01_who_answers_most_reads_of_the_past_changes_none(place: &imp
     let name = |number: u64| format!("k{number}");
     let write_all = |text: &str| {
         for number in 0..KEYS {
-            let writes = vec![set(&name(number), format!("{text}{number}"))];
+            let writes = vec![set(name(number), format!("{text}{number}"))];
             storage.write_batch(writes).expect("commit");
         }
     };
