@@ -58,13 +58,17 @@ pub(crate) fn inv_01_who_answers_most_reads_of_the_past_changes_none(place: &imp
         .write_batch(vec![set("stays", "here"), set("goes", "away")])
         .expect("commit");
     storage.write_batch(vec![delete("goes")]).expect("commit");
-    write_all("old");
-    let first = storage.visible();
-    write_all("new");
+    write_all("first");
     let get = |key: &str, at| storage.get_at(key.as_bytes(), at).expect("get_at");
-    for (text, at) in [("old", first), ("new", storage.visible())] {
-        engine.compact().expect("compact");
-        write_all("newest");
+    for (text, next) in [
+        ("first", "second"),
+        ("second", "third"),
+        ("third", "fourth"),
+    ] {
+        let at = storage.visible();
+        write_all(next);
+        // Merges it; what was looked into before stays open.
+        engine.status().expect("status");
         for _ in 0..3 {
             for number in 0..KEYS {
                 let value = get(&name(number), at);
