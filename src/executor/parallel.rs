@@ -291,9 +291,9 @@ where
             };
             worker.counts.validations.add(1);
             let holds = without_panic(|| self.memory.still_holds(&reliance, index));
-            // Nothing else is worth it: where the run would be told the same, or has to wait, this would go
-            // round and round.
-            if matches!(holds, Some(Ok(false)))
+            // It would be told something else, or wait for another. Nothing else is worth it: where it would be
+            // told the same, this would go round and round.
+            if matches!(holds, Some(Ok(false) | Err(Stop::Blocked(_))))
                 && let Some(finished) = self.schedule.abort(index, incarnation)
             {
                 self.leave(worker, index, &finished.reliance);

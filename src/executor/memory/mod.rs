@@ -444,10 +444,11 @@ impl Memory {
         }
     }
 
-    /// Whether all that a run relied on is still so. `Ok(false)`: it would be told something else now.
+    /// Whether all that a run relied on is still so. `Ok(false)`: it would be told something else now; `Err(Blocked)`: it would
+    /// wait.
     ///
     /// # Errors
-    /// Where that cannot be told before more is finished or committed, so that running it again might give
+    /// Where that cannot be told before more is finished or committed: otherwise than `Blocked`, running it again might give
     /// the same.
     pub(super) fn still_holds(&self, reliance: &Reliance, txn: u32) -> Result<bool, Stop> {
         for (number, captured) in &reliance.points {
@@ -456,14 +457,14 @@ impl Memory {
             }
         }
         for (number, allowed) in &reliance.bounds {
-            if !self.bound_holds(*number, *allowed, txn)? {
-                let is_it =
-                    |(point, read): &(u32, Captured)| point == number && read.seen == Seen::BOUNDED;
-                if reliance.points.iter().any(is_it) {
-                    return Ok(false);
-                }
-                // Who adds blindly is told nothing.
-                return Err(Stop::Stale);
+            let holds = self.bound_holds(*number, *allowed, txn);
+            let is_it =
+                |(point, read): &(u32, Captured)| point == number && read.seen == Seen::BOUNDED;
+            match holds {
+                Ok(true) => {}
+                holds if reliance.points.iter().any(is_it) => return holds,
+                // Who adds blindly is told nothing, and waits for nobody.
+                _ => return Err(Stop::Stale),
             }
         }
         for read in &reliance.ranges {
