@@ -104,7 +104,7 @@ pub struct RocksDBConfig {
     /// Memory for what was read, which all keyspaces share, in bytes: the block cache, and single rows. 512 MiB.
     pub block_cache_size: usize,
     /// The part of it for single rows of the newest state, in bytes: at most an eighth. A row that is found there
-    /// is read in a tenth of the time; 0 leaves all to the blocks, for loads that mostly scan. 64 MiB.
+    /// is read in less than half of the time (`make bench ONLY=P1`); 0 leaves all to the blocks, for loads that mostly scan. 64 MiB.
     pub row_cache_size: usize,
     /// Whether files are compressed, as `compression` says; without it nothing is. `true`.
     pub enable_compression: bool,
