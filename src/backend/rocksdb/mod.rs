@@ -437,4 +437,30 @@ mod tests {
             .unwrap();
         assert_eq!(tables(), 1);
     }
+    #[test]
+    fn cursors_that_lie_idle_are_let_go_of_by_a_flush_and_by_many_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let backend = RocksDBBackend::open(&RocksDBConfig::at(path)).unwrap();
+        // Each of them holds the database.
+        let idle = || Arc::strong_count(&backend.database) - 1;
+        let look = || {
+            let all = Scope::default();
+            drop(backend.cursor(Keyspace::History, all, Access::OneKey));
+        };
+        let write = |size_bytes: usize| {
+            let mut batch = WriteBatch::default();
+            batch.put(Keyspace::Meta, &[b"name"], &[&vec![0; size_bytes]]);
+            backend.write(batch, Durability::Buffered).unwrap();
+        };
+        look();
+        look();
+        write(1);
+        assert_eq!(idle(), 1, "it is used again");
+        backend.flush().unwrap();
+        assert_eq!(idle(), 0);
+        look();
+        (0..9).for_each(|_| write(1 << 20));
+        assert_eq!(idle(), 0);
+    }
 }
