@@ -14,6 +14,8 @@ mod chain;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod table;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 use std::{
     collections::BTreeMap,
