@@ -1,3 +1,5 @@
+//! Whether a run still holds, where what it relies on is about to be written anew.
+
 use super::*;
 
 /// Otherwise a worker with nothing to do would run it again and again while the one below it runs.
