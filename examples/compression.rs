@@ -53,14 +53,18 @@ fn main() -> Result<()> {
         println!("there are no histories at {directory}; name their directory");
         return Ok(());
     };
-    let mixed = Compressions {
+    let history = Compressions {
         history: Compression::Zstd,
+        ..Compressions::default()
+    };
+    let commits = Compressions {
+        commits: Compression::Zstd,
         ..Compressions::default()
     };
     let choices = Compression::ALL
         .map(|compression| (compression.name(), Compressions::all(compression)))
         .into_iter()
-        .chain([("zstd for history", mixed)])
+        .chain([("zstd for history", history), ("zstd for commits", commits)])
         .collect::<Vec<_>>();
     let mut rounds = vec![Vec::new(); choices.len()];
     for _ in 0..count.max(1) {

@@ -5,7 +5,7 @@ mod export;
 mod feed;
 mod options;
 
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 #[cfg(feature = "rocksdb-storage")]
 use std::path::Path;
 
@@ -654,5 +654,13 @@ impl ReadView for Engine {
 
     fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Iter {
         self.store.range_latest(KeyRange::new(range))
+    }
+
+    fn visit<B>(
+        &self,
+        range: impl RangeBounds<Vec<u8>>,
+        see: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        self.range(range).visit(see)
     }
 }

@@ -1,6 +1,6 @@
 //! [`Snapshot`]: a state that does not change.
 
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 
 use crate::{
     error::Result,
@@ -60,5 +60,13 @@ impl ReadView for Snapshot {
 
     fn range(&self, range: impl RangeBounds<Vec<u8>>) -> Iter {
         self.store.range_guarded(KeyRange::new(range), &self.guard)
+    }
+
+    fn visit<B>(
+        &self,
+        range: impl RangeBounds<Vec<u8>>,
+        see: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        self.range(range).visit(see)
     }
 }

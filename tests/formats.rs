@@ -104,7 +104,8 @@ fn listing(engine: &Engine) -> String {
 }
 
 /// A short life with everything in it that the format has: rows of all keyspaces in tables, records with and without
-/// values, the last of them in the log alone; deletes, keys that are back, a floor, pins, two rollbacks, a gap.
+/// values, the last of them in the log alone; keys of one record that begin alike; deletes, keys that are back, a floor,
+/// pins, two rollbacks, a gap.
 fn live(path: &Path) -> Result<()> {
     let engine = open(path);
     let set = |key: &str, value: &str| engine.set(key, value);
@@ -116,7 +117,16 @@ fn live(path: &Path) -> Result<()> {
     let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     engine.commit(batch, CommitOptions::default().time(time))?;
     for round in 2..=9 {
-        set("apple", &format!("apple {round}"))?;
+        let mut batch = Batch::new();
+        batch
+            .set("apple", format!("apple {round}"))
+            .set("apple pie", format!("pie {round}"));
+        if round > 5 {
+            batch.delete("apple juice").set("apple tart", "");
+        } else {
+            batch.set("apple juice", "");
+        }
+        engine.commit(batch, CommitOptions::default())?;
         if round % 3 == 0 {
             engine.delete("pear")?;
         } else {

@@ -23,7 +23,7 @@ mod conformance;
 #[cfg(test)]
 pub(crate) mod fault;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, ops::ControlFlow, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
@@ -217,9 +217,23 @@ pub(crate) trait Cursor: fmt::Debug + Send + Sync {
         }
         Ok(false)
     }
+    /// Shows the row here and those after it, one after the other, for as long as `see` goes on. Stays on the row at which
+    /// it breaks.
+    fn walk(&mut self, see: Sight<'_>) -> Result<()> {
+        while let Some((key, value)) = self.row() {
+            if see(key, value).is_break() {
+                break;
+            }
+            self.next()?;
+        }
+        Ok(())
+    }
     /// The row here: key and value.
     fn row(&self) -> Option<(&[u8], &[u8])>;
 }
+
+/// Who is shown rows where they lie: their keys and values.
+pub(crate) type Sight<'s> = &'s mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// What a prune has done to the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 //! **Invariant:** a row that is here is the one that the backend would give. Before a key is written, its set forgets
 //! it, and takes no row in before the write has ended; a row that was read before that is refused by the
 //! set's generation. So a reader that has met anything of a write, anywhere, does not meet what was before it here.
+//! The row that was written comes in at the write's end, where the set was left alone by other writes: in place of
+//! the one that was here, or where there is room.
 
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -59,13 +61,36 @@ pub(crate) struct Ticket {
 #[derive(Debug)]
 pub(crate) struct Writing<'r> {
     rows: &'r RowCache,
-    hashes: SmallVec<[u64; 16]>,
+    forgotten: SmallVec<[Forgotten; 16]>,
+}
+
+/// A key that was forgotten.
+#[derive(Debug)]
+struct Forgotten {
+    hash: u64,
+    /// Of its set, since; none where another write was under way, which may have come after this one.
+    generation: Option<u64>,
+    was_known: bool,
+}
+
+impl Writing<'_> {
+    /// Ends it, after the write has succeeded. The rows are those that it began with, in the same order.
+    pub(crate) fn written<'k>(mut self, rows: impl Iterator<Item = (&'k [u8], Option<&'k [u8]>)>) {
+        let forgotten = std::mem::take(&mut self.forgotten);
+        for (forgotten, (key, row)) in forgotten.into_iter().zip(rows) {
+            if let Some(set) = self.rows.set(forgotten.hash) {
+                let mut set = set.lock();
+                set.writes -= 1;
+                set.take_in(&forgotten, key, row);
+            }
+        }
+    }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        for hash in &self.hashes {
-            if let Some(set) = self.rows.set(*hash) {
+        for forgotten in &self.forgotten {
+            if let Some(set) = self.rows.set(forgotten.hash) {
                 set.lock().writes -= 1;
             }
         }
@@ -97,6 +122,19 @@ struct Entry {
 }
 
 impl Entry {
+    fn size_of(key: &[u8], row: Option<&[u8]>) -> usize {
+        key.len() + row.map_or(0, <[u8]>::len) + ENTRY_BYTES
+    }
+
+    /// None for what is too large.
+    fn new(key: &[u8], row: Option<&[u8]>) -> Option<Self> {
+        (Self::size_of(key, row) <= ENTRY_MAX_BYTES).then(|| Self {
+            key_bytes: key.len(),
+            has_row: row.is_some(),
+            bytes: [key, row.unwrap_or_default()].concat().into(),
+        })
+    }
+
     fn is_of(&self, key: &[u8]) -> bool {
         self.bytes.get(..self.key_bytes) == Some(key)
     }
@@ -154,14 +192,8 @@ impl RowCache {
     /// Keeps what the backend said of a key since the ticket was given, if no write came between. Returns
     /// the row.
     pub(crate) fn keep(&self, ticket: &Ticket, key: &[u8], row: Option<&[u8]>) -> Option<Bytes> {
-        let size = key.len() + row.map_or(0, <[u8]>::len) + ENTRY_BYTES;
-        let (Some(generation), true) = (ticket.generation, size <= ENTRY_MAX_BYTES) else {
+        let Some((generation, entry)) = ticket.generation.zip(Entry::new(key, row)) else {
             return row.map(Bytes::copy_from_slice);
-        };
-        let entry = Entry {
-            key_bytes: key.len(),
-            has_row: row.is_some(),
-            bytes: [key, row.unwrap_or_default()].concat().into(),
         };
         let row = entry.row();
         if let Some(set) = self.set(ticket.hash) {
@@ -174,20 +206,27 @@ impl RowCache {
     pub(crate) fn write<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Writing<'_> {
         let mut writing = Writing {
             rows: self,
-            hashes: SmallVec::new(),
+            forgotten: SmallVec::new(),
         };
         for key in keys {
             let hash = self.hasher.hash_one(key);
+            let (mut generation, mut was_known) = (None, false);
             if let Some(set) = self.set(hash) {
                 let mut set = set.lock();
                 set.generation += 1;
+                generation = (set.writes == 0).then_some(set.generation);
                 set.writes += 1;
+                was_known = set.find(hash, |entry| entry.is_of(key)).is_some();
                 // Whatever looks like it: the row comes back when it is asked for.
                 while let Some(number) = set.find(hash, |_| true) {
                     set.remove(number);
                 }
             }
-            writing.hashes.push(hash);
+            writing.forgotten.push(Forgotten {
+                hash,
+                generation,
+                was_known,
+            });
         }
         writing
     }
@@ -212,7 +251,7 @@ impl Set {
     }
 
     fn insert(&mut self, hash: u64, generation: u64, entry: Entry) {
-        if self.writes > 0 || self.generation != generation {
+        if !self.is_unwritten_since(generation) {
             return;
         }
         let key = entry.bytes.get(..entry.key_bytes).unwrap_or_default();
@@ -228,6 +267,27 @@ impl Set {
             *tag = tag_of(hash);
             self.bytes += entry.size_bytes();
             self.entries.push(entry);
+        }
+    }
+
+    fn is_unwritten_since(&self, generation: u64) -> bool {
+        self.writes == 0 && self.generation == generation
+    }
+
+    /// Takes in a row that was written, where it was known before, or where that pushes nothing out.
+    fn take_in(&mut self, forgotten: &Forgotten, key: &[u8], row: Option<&[u8]>) {
+        let Some(generation) = forgotten.generation else {
+            return;
+        };
+        if !self.is_unwritten_since(generation) {
+            return;
+        }
+        let size = Entry::size_of(key, row);
+        let has_room = self.entries.len() < WAYS && self.bytes + size <= SET_BYTES;
+        if (forgotten.was_known || has_room)
+            && let Some(entry) = Entry::new(key, row)
+        {
+            self.insert(forgotten.hash, generation, entry);
         }
     }
 
@@ -302,7 +362,10 @@ mod tests {
                     } else {
                         stored.remove(&key);
                     }
-                    drop(writing);
+                    if random.random() {
+                        let row = stored.get(&key).map(Vec::as_slice);
+                        writing.written([(&key[..], row)].into_iter());
+                    }
                 }
                 hits += u32::from(is_known(&cache, &key));
                 let row = read(&cache, &stored, &key);
@@ -349,6 +412,46 @@ mod tests {
             ENTRY_MAX_BYTES
         );
         assert!(!is_known(&cache, b"large") && is_known(&cache, &[0]));
+    }
+
+    #[test]
+    fn what_was_written_is_known_where_it_was_before_or_there_is_room() {
+        let cache = RowCache::new(SET_BYTES).unwrap();
+        let write = |key: &[u8], row: Option<&[u8]>| {
+            let writing = cache.write([key].into_iter());
+            assert!(!is_known(&cache, key));
+            writing.written([(key, row)].into_iter());
+        };
+        let known = |key: &[u8]| match cache.get(key) {
+            Known::Row(row) => row,
+            Known::Unknown(_) => panic!("{key:?} is not known"),
+        };
+        for key in 0..16 {
+            write(&[key], Some(&[key]));
+            assert_eq!(known(&[key]).unwrap()[..], [key]);
+        }
+        write(&[99], Some(b"one too many"));
+        assert!(!is_known(&cache, &[99]));
+        write(&[3], Some(b"again"));
+        assert_eq!(known(&[3]).unwrap(), "again");
+        write(&[3], None);
+        assert_eq!(known(&[3]), None);
+        let stored = BTreeMap::from([(vec![99], b"read".to_vec())]);
+        read(&cache, &stored, &[99]);
+        assert!(is_known(&cache, &[99]), "what is read pushes others out");
+        assert!(cache.sets.iter().all(|set| set.lock().writes == 0));
+
+        // Another write of the set, a failed one too, leaves nothing that could be wrong.
+        let first = cache.write([&[3][..]].into_iter());
+        drop(cache.write([&[4][..]].into_iter()));
+        first.written([(&[3][..], Some(&b"late"[..]))].into_iter());
+        assert!(!is_known(&cache, &[3]) && !is_known(&cache, &[4]));
+        // Of two writes at once, which of them came last is not known here.
+        let first = cache.write([&[5][..]].into_iter());
+        let second = cache.write([&[5][..]].into_iter());
+        first.written([(&[5][..], Some(&b"1"[..]))].into_iter());
+        second.written([(&[5][..], Some(&b"2"[..]))].into_iter());
+        assert!(!is_known(&cache, &[5]));
     }
 
     #[test]

@@ -94,12 +94,22 @@ pub fn split_version(version_key: &[u8]) -> Result<(&[u8], Timestamp), DecodeErr
 pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
     // Exact for keys without zeros: a row's key is then allocated once and never moved.
     let mut user_key = Vec::with_capacity(encoded.len().saturating_sub(2));
+    decode_into(encoded, &mut user_key)?;
+    Ok(user_key)
+}
+
+/// The same into memory that is used again; what it held is gone.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_into(encoded: &[u8], user_key: &mut Vec<u8>) -> Result<(), DecodeError> {
+    user_key.clear();
     let mut rest = encoded;
     while let Some(zero) = memchr::memchr(ESCAPE, rest) {
         let (before, from_zero) = rest.split_at(zero);
         user_key.extend_from_slice(before);
         match from_zero {
-            [_, END] => return Ok(user_key),
+            [_, END] => return Ok(()),
             [_, END, ..] => return Err(DecodeError("there are bytes behind the key's end")),
             [_, ESCAPED_ZERO, after @ ..] => {
                 user_key.push(0);
@@ -111,14 +121,26 @@ pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
     Err(DecodeError("the key has no end"))
 }
 
+/// Keys up to this length are searched for escapes without leaving early.
+const SHORT_KEY_BYTES: usize = 128;
+
 /// The user key inside of an encoded one, where nothing in it is escaped: mostly it need not be decoded.
 pub(crate) fn unescaped(encoded: &[u8]) -> Option<&[u8]> {
     match encoded {
-        [user_key @ .., ESCAPE, END] if memchr::memchr(ESCAPE, user_key).is_none() => {
-            Some(user_key)
-        }
+        [user_key @ .., ESCAPE, END] if !has_escape(user_key) => Some(user_key),
         _ => None,
     }
+}
+
+/// For the length of most keys a loop without a way out, which the compiler makes vectors of, is faster than a search.
+fn has_escape(bytes: &[u8]) -> bool {
+    if bytes.len() > SHORT_KEY_BYTES {
+        return memchr::memchr(ESCAPE, bytes).is_some();
+    }
+    let found = bytes
+        .iter()
+        .fold(0, |found, byte| found | u8::from(*byte == ESCAPE));
+    found > 0
 }
 
 fn push_escaped(encoded: &mut KeyBuffer, user_key: &[u8]) {

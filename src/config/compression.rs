@@ -25,7 +25,8 @@ pub enum Compression {
     /// LZ4: quick, both ways.
     #[default]
     Lz4,
-    /// ZSTD: smallest; slower to write and to read.
+    /// ZSTD: smallest; slower to write and to read. Files of `current` and `commits` have a dictionary of what their
+    /// blocks have in common, made from the first MiB of each, which is in memory until then.
     Zstd,
 }
 

@@ -119,9 +119,9 @@ impl Store {
             if expected.unwrap_or((timestamp, 0)) != (timestamp, part) {
                 return Err(corrupt("a part of a commit is missing before it"));
             }
-            let changes = commit::decode_part(part, value).map_err(|error| corrupt(error.0))?;
-            keys.extend(changes.changes.iter().map(|change| change.key.to_vec()));
-            expected = (!changes.last).then_some((timestamp, part + 1));
+            let read = commit::decode_part(part, value).map_err(|error| corrupt(error.0))?;
+            keys.extend(read.changes().map(|change| change.key.to_vec()));
+            expected = (!read.last).then_some((timestamp, part + 1));
             cursor.next()?;
         }
         match expected {

@@ -1,5 +1,7 @@
 //! [`Iter`]: the rows of one state, from both ends.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 
 use super::{
@@ -13,6 +15,10 @@ use crate::{backend::Access, error::Result, sync::Arc, timestamp::Timestamp};
 
 /// A user key, as iterators give it.
 pub type Key = Bytes;
+/// After how many rows that are lent where they lie it is asked whether they are still wanted: the store may have been
+/// closed or rolled back, or the read be too old.
+const ROWS_BETWEEN_CHECKS: usize = if cfg!(test) { 2 } else { 64 };
+
 /// A value; cheap to clone.
 pub type Value = Bytes;
 
@@ -52,14 +58,12 @@ enum State {
 struct Open {
     store: Arc<Store>,
     guard: Arc<Guard>,
+    /// What neither end has given out yet: the two must not pass each other.
     range: KeyRange,
     /// In which the walks were opened.
     era: Option<Era>,
     front: Option<Walk>,
     back: Option<Walk>,
-    /// The last keys given out at each end: the two ends must not pass each other.
-    first: Option<Vec<u8>>,
-    last: Option<Vec<u8>>,
 }
 
 impl Iter {
@@ -75,8 +79,6 @@ impl Iter {
             era: None,
             front: None,
             back: None,
-            first: None,
-            last: None,
         })))
     }
 
@@ -90,6 +92,28 @@ impl Iter {
         match &self.0 {
             State::Open(open) => Some(open.guard.at()),
             State::Failed(_) | State::Done => None,
+        }
+    }
+
+    /// Shows what is left from the front, where it lies, until `see` breaks.
+    pub(crate) fn visit<B>(
+        mut self,
+        mut see: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        loop {
+            if let State::Open(open) = &mut self.0
+                && let Some(broken) = open.visit(&mut see)?
+            {
+                return Ok(Some(broken));
+            }
+            // What cannot be shown where it lies.
+            let Some(row) = self.next() else {
+                return Ok(None);
+            };
+            let (key, value) = row?;
+            if let ControlFlow::Break(broken) = see(&key, &value) {
+                return Ok(Some(broken));
+            }
         }
     }
 
@@ -135,21 +159,82 @@ impl Open {
         let Some((key, value)) = row else {
             return Ok(None);
         };
-        let passed = match direction {
-            Direction::Forward => self.last.as_ref().is_some_and(|last| *key >= **last),
-            Direction::Backward => self.first.as_ref().is_some_and(|first| *key <= **first),
+        let is_passed = match direction {
+            Direction::Forward => self.range.end.as_ref().is_some_and(|end| *key >= **end),
+            Direction::Backward => *key < *self.range.start,
         };
-        if passed {
+        if is_passed {
             return Ok(None);
         }
-        let given = match direction {
-            Direction::Forward => &mut self.first,
-            Direction::Backward => &mut self.last,
-        };
-        let given = given.get_or_insert_default();
-        given.clear();
-        given.extend_from_slice(&key);
+        match direction {
+            Direction::Forward => {
+                self.range.start.clear();
+                self.range.start.extend_from_slice(&key);
+                self.range.start.push(0);
+            }
+            Direction::Backward => {
+                let end = self.range.end.get_or_insert_default();
+                end.clear();
+                end.extend_from_slice(&key);
+            }
+        }
         Ok(Some((key, value)))
+    }
+
+    /// Shows rows where they lie, for as long as that can be done; what `see` broke with, if it did.
+    fn visit<B>(
+        &mut self,
+        see: &mut impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        let era = self.store.clock.era()?;
+        if self.era != Some(era) {
+            self.begin_anew(era);
+        }
+        if self.range.is_empty() {
+            return Ok(None);
+        }
+        let (store, guard, range) = (&self.store, &self.guard, &self.range);
+        let walk = opened(&mut self.front, store, guard, range, Direction::Forward)?;
+        // Without a walk from the back, all that is met lies before the end.
+        let end = self.back.as_ref().and(self.range.end.as_deref());
+        // That the views were opened in this era is known once that is asked after a row was read. From then on nothing
+        // can change the rows of one view, and the question is only whether they are still wanted; of several views
+        // one may be opened on the way.
+        let rows_between_checks = if walk.is_whole() {
+            ROWS_BETWEEN_CHECKS
+        } else {
+            1
+        };
+        let (mut broken, mut has_shown, mut unchecked) = (None, false, 0);
+        let walked = walk.walk_shown(|key, value| {
+            if unchecked == 0 {
+                let is_wanted = store.clock.is_still(era)
+                    && store.check_open().is_ok()
+                    && guard.check().is_ok();
+                if !is_wanted {
+                    return ControlFlow::Break(());
+                }
+                unchecked = rows_between_checks;
+            }
+            if end.is_some_and(|end| key >= end) {
+                return ControlFlow::Break(());
+            }
+            unchecked -= 1;
+            has_shown = true;
+            see(key, value).map_break(|with| broken = Some(with))
+        });
+        if let Err(error) = walked {
+            // Of a walk that a rollback has overtaken an error says nothing: `step` walks anew.
+            return if store.clock.is_still(era) {
+                Err(error)
+            } else {
+                Ok(None)
+            };
+        }
+        if broken.is_none() && has_shown {
+            walk.cut_off_shown(&mut self.range)?;
+        }
+        Ok(broken)
     }
 
     /// Walks of before a rollback would meet some rows as they were, some as they are: the rest of the range
@@ -157,37 +242,41 @@ impl Open {
     fn begin_anew(&mut self, era: Era) {
         self.era = Some(era);
         (self.front, self.back) = (None, None);
-        if let Some(first) = &self.first {
-            self.range.start.clone_from(first);
-            self.range.start.push(0);
-        }
-        if let Some(last) = &self.last {
-            self.range.end = Some(last.clone());
-        }
     }
 
     fn walk(&mut self, direction: Direction) -> Result<Option<(Key, Value)>> {
         if self.range.is_empty() {
             return Ok(None);
         }
-        let walk = match direction {
+        let end = match direction {
             Direction::Forward => &mut self.front,
             Direction::Backward => &mut self.back,
         };
-        // The two ends see different moments of the backend, and the same state: what a guarded
-        // timestamp sees does not change.
-        let walk = match walk {
-            Some(walk) => walk,
-            none => none.insert(Walk::new(
-                &self.store,
-                self.guard.at(),
-                &self.range,
-                direction,
-                Access::Scan,
-            )?),
-        };
-        walk.step()
+        opened(end, &self.store, &self.guard, &self.range, direction)?.step()
     }
+}
+
+/// The walk from one end, opened when it is first asked for.
+///
+/// The two ends see different moments of the backend, and the same state: what a guarded timestamp sees does not
+/// change.
+fn opened<'w>(
+    walk: &'w mut Option<Walk>,
+    store: &Arc<Store>,
+    guard: &Guard,
+    range: &KeyRange,
+    direction: Direction,
+) -> Result<&'w mut Walk> {
+    Ok(match walk {
+        Some(walk) => walk,
+        none => none.insert(Walk::new(
+            store,
+            guard.at(),
+            range,
+            direction,
+            Access::Scan,
+        )?),
+    })
 }
 
 impl Iterator for Iter {

@@ -136,6 +136,18 @@ pub(crate) fn in_history(
     Ok(Lookup::Missing { successor })
 }
 
+/// The value of the version alive at `at` under a history cursor that stands as for [`in_history`]; `None` says nothing.
+pub(crate) fn alive_in_history<'a>(
+    history: &'a dyn Cursor,
+    encoded: &[u8],
+    at: Timestamp,
+) -> Option<&'a [u8]> {
+    let (version_key, row) = history.row()?;
+    let (key, start) = codec::key::split_version(version_key).ok()?;
+    let version = HistoryRow::peek(start, row).ok()?;
+    (key == encoded && visibility::history_at(&version, at)).then_some(version.value)
+}
+
 /// The start and the bytes of the history row under the cursor, if it is one of this key.
 fn history_row<'a>(
     history: &'a dyn Cursor,

@@ -82,7 +82,7 @@ impl Store {
             let part = commit::decode_part(part, value).map_err(corrupt)?;
             // Records without values are of a time when commits wrote their rows themselves.
             if part.has_values {
-                let versions = part.changes.iter().map(|change| {
+                let versions = part.changes().map(|change| {
                     let value = change.value.map(Value::copy_from_slice);
                     (timestamp, key::encode(change.key), value)
                 });

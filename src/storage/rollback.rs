@@ -262,7 +262,7 @@ fn take_back(
         }
         let part = commit::decode_part(number, value).map_err(|e| corrupt(e.0))?;
         expected = (!part.last).then_some((timestamp, number + 1));
-        let changed = part.changes.iter().map(|change| key::encode(change.key));
+        let changed = part.changes().map(|change| key::encode(change.key));
         let changed: Vec<_> = changed.collect();
         for changed in changed.chunks(KEYS_AT_ONCE) {
             keys.take_back(changed)?;

@@ -9,7 +9,7 @@
 //! A walk that looks no further back than the last merge needs no `deleted` and no `history`: its view of
 //! `current` then is the state below the recent versions, exactly.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::ControlFlow};
 
 use super::{
     iter::{Key, Value},
@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     backend::{Access, Cursor, Keyspace, Scope},
-    codec::key::{self, KeyBuffer},
+    codec::{
+        CurrentRow,
+        key::{self, KeyBuffer},
+    },
     error::{Error, Result},
     sync::Arc,
     timestamp::Timestamp,
@@ -223,6 +226,92 @@ impl Walk {
         Ok(Some((user_key, value)))
     }
 
+    /// Whether the rows of `current` are the state below the recent versions.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.deleted.is_none()
+    }
+
+    /// Shows user keys and values where they lie, going forward, for as long as that can be done and `see` goes on. The key
+    /// at which this ends is the next one still.
+    pub(crate) fn walk_shown(
+        &mut self,
+        see: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        debug_assert_eq!(self.direction, Direction::Forward, "see `cut_off_shown`");
+        if self.is_whole() {
+            self.walk_whole(see)
+        } else {
+            self.walk_past(see)
+        }
+    }
+
+    /// For as long as rows of `current` are the answer as they come.
+    fn walk_whole(&mut self, mut see: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+        let (at, recent) = (self.at, self.recent.key());
+        let mut decoded = Vec::new();
+        self.current.walk(&mut |encoded, row| {
+            if recent.is_some_and(|key| key <= encoded) {
+                return ControlFlow::Break(());
+            }
+            let user_key = match key::unescaped(encoded) {
+                Some(user_key) => Ok(user_key),
+                None => key::decode_into(encoded, &mut decoded).map(|()| decoded.as_slice()),
+            };
+            match (user_key, CurrentRow::peek(row)) {
+                (Ok(user_key), Ok(row)) if row.start <= at => see(user_key, row.value),
+                // What is wrong with it, `step` says.
+                _ => ControlFlow::Break(()),
+            }
+        })
+    }
+
+    /// For as long as rows of `current`, or versions of their keys in `history`, are the answer.
+    fn walk_past(&mut self, mut see: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+        let mut decoded = Vec::new();
+        while let Some((encoded, row)) = self.current.row() {
+            let is_at_or_before = |other: Option<&[u8]>| other.is_some_and(|key| key <= encoded);
+            let deleted = self.deleted.as_ref().and_then(|cursor| cursor.row());
+            if is_at_or_before(self.recent.key()) || is_at_or_before(deleted.map(|(key, _)| key)) {
+                break;
+            }
+            let user_key = match key::unescaped(encoded) {
+                Some(user_key) => Ok(user_key),
+                None => key::decode_into(encoded, &mut decoded).map(|()| decoded.as_slice()),
+            };
+            // What is wrong with a row, or missing, `step` says.
+            let (Ok(user_key), Ok(row)) = (user_key, CurrentRow::peek(row)) else {
+                break;
+            };
+            let shown = match visibility::current_at(&row, self.at) {
+                Verdict::Alive => see(user_key, row.value),
+                Verdict::Absent => ControlFlow::Continue(()),
+                Verdict::InHistory { .. } => {
+                    let history = opened(&mut self.history, &self.store, &self.scope)?;
+                    seek_version(history, encoded, self.at, Direction::Forward)?;
+                    match lookup::alive_in_history(history, encoded, self.at) {
+                        Some(value) => see(user_key, value),
+                        None => ControlFlow::Break(()),
+                    }
+                }
+            };
+            if shown.is_break() {
+                break;
+            }
+            self.current.next()?;
+        }
+        Ok(())
+    }
+
+    /// Cuts off a range, going forward, what was shown of it: all that lies before the next key.
+    pub(crate) fn cut_off_shown(&self, range: &mut KeyRange) -> Result<()> {
+        let next = self.recent.key().into_iter().chain(self.key_below()).min();
+        match next {
+            Some(encoded) => range.start = lookup::decode_key(Keyspace::Current, encoded)?,
+            None => range.end = Some(range.start.clone()),
+        }
+        Ok(())
+    }
+
     fn next_key(&self) -> Option<Next> {
         let current = self.current.row().map(|(key, _)| key);
         let deleted = self
@@ -283,21 +372,9 @@ impl Walk {
         encoded: &KeyBuffer,
         successor: Timestamp,
     ) -> Result<Option<(Key, Value)>> {
-        let history = match &mut self.history {
-            Some(history) => history,
-            none => {
-                let scope = self.scope.clone();
-                let opened = self
-                    .store
-                    .backend
-                    .cursor(Keyspace::History, scope, Access::Scan)?;
-                none.insert(opened)
-            }
-        };
-        let mut target = encoded.clone();
-        key::push_start(&mut target, self.at);
-        seek_near(history.as_mut(), &target, self.direction)?;
-        match lookup::in_history(history.as_mut(), encoded, self.at, successor)? {
+        let history = opened(&mut self.history, &self.store, &self.scope)?;
+        seek_version(history, encoded, self.at, self.direction)?;
+        match lookup::in_history(history, encoded, self.at, successor)? {
             Lookup::Found(value) => {
                 let user_key = user_key(keyspace, encoded)?;
                 Ok(Some((user_key, value)))
@@ -312,11 +389,39 @@ impl Walk {
     }
 }
 
+/// The cursor over `history`, opened when it is first asked for.
+fn opened<'c>(
+    history: &'c mut Option<Box<dyn Cursor>>,
+    store: &Store,
+    scope: &Scope,
+) -> Result<&'c mut dyn Cursor> {
+    let history = match history {
+        Some(history) => history,
+        none => {
+            let backend = &store.backend;
+            none.insert(backend.cursor(Keyspace::History, scope.clone(), Access::Scan)?)
+        }
+    };
+    Ok(history.as_mut())
+}
+
 fn user_key(keyspace: Keyspace, encoded: &[u8]) -> Result<Key> {
     match key::unescaped(encoded) {
         Some(user_key) => Ok(Key::copy_from_slice(user_key)),
         None => lookup::decode_key(keyspace, encoded).map(Key::from),
     }
+}
+
+/// To the newest version of a key at or below a timestamp, or behind its last.
+fn seek_version(
+    history: &mut dyn Cursor,
+    encoded: &[u8],
+    at: Timestamp,
+    direction: Direction,
+) -> Result<()> {
+    let mut target = KeyBuffer::from_slice(encoded);
+    key::push_start(&mut target, at);
+    seek_near(history, &target, direction)
 }
 
 /// To the first row at or after `target`; in a forward walk, by steps where it is near.

@@ -7,7 +7,7 @@ use sapwood::{
 
 use crate::{
     grid::WORLD,
-    support::{LEVELS, Place, all_at, at, begin, kind, rows, set},
+    support::{LEVELS, Place, all_at, at, begin, kind, rows, set, visited},
 };
 
 suite!(
@@ -219,11 +219,13 @@ pub(crate) fn after_close_every_call_is_refused(place: &impl Place) {
         kind(snapshot.get(b"k")),
         kind(snapshot.multi_get(&[b"k"])),
         kind(snapshot.range(..).next().expect("an error")),
+        kind(visited(&snapshot, .., usize::MAX)),
+        kind(visited(&engine, .., usize::MAX)),
         kind(begun.next().expect("an error")),
         kind(diff.next().expect("an error")),
         kind(history.next_back().expect("an error")),
     ];
-    assert_eq!(refused, ["closed"; 34]);
+    assert_eq!(refused, ["closed"; 36]);
     assert!(
         begun.next().is_none() && diff.next().is_none() && history.next().is_none(),
         "after an error they end"

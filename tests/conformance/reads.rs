@@ -1,10 +1,10 @@
 //! Reading a timestamp: what is seen, what is not, and that all ways to read agree.
 
-use sapwood::{Engine, KeyRange, PinOptions, ReadView, Storage};
+use sapwood::{Engine, Isolation, KeyRange, PinOptions, ReadView, Storage};
 
 use crate::{
     grid::{Grid, WORLD},
-    support::{Place, all_at, at, bytes, delete, error, kind, reversed, row, rows, set},
+    support::{Place, all_at, at, bytes, delete, error, kind, reversed, row, rows, set, visited},
 };
 
 suite!(
@@ -15,6 +15,7 @@ suite!(
     inv_03_above_the_visible_timestamp_is_not_yet,
     inv_05_an_empty_value_is_not_a_missing_one,
     inv_07_a_scan_is_the_gets_of_its_keys,
+    inv_07_rows_that_are_shown_are_those_of_the_range,
     inv_08_backward_is_forward_mirrored,
     inv_11_many_newer_versions_do_not_change_a_read,
     inv_12_a_key_that_begins_later_is_skipped_both_ways,
@@ -229,6 +230,71 @@ pub(crate) fn inv_07_a_scan_is_the_gets_of_its_keys(place: &impl Place) {
             }
         }
     });
+}
+
+/// Rows in files and in memory take turns, keys with zeros are among them, and each view has its own way to them.
+pub(crate) fn inv_07_rows_that_are_shown_are_those_of_the_range(place: &impl Place) {
+    const KEYS: u8 = 200;
+    let storage = place.open();
+    let engine = Engine::new(&storage);
+    let key = |number: u8| vec![b'k', number, 0, 0xFF, number];
+    let write = |which: &dyn Fn(u8) -> bool, text: &str| {
+        let numbers = (0..KEYS).filter(|number| which(*number));
+        // Another key each time, between those of before.
+        let writes = numbers.flat_map(|number| {
+            let beside = [&key(number), text.as_bytes()].concat();
+            [key(number), beside].map(|key| set(key, format!("{text}{number}")))
+        });
+        storage.write_batch(writes.collect()).expect("commit");
+    };
+    let check = |what: &str| {
+        for timestamp in 0..=storage.visible().get() {
+            let past = engine.at(at(timestamp)).expect("a snapshot");
+            let all = rows(past.range(..));
+            for (from, to) in [(0, KEYS), (3, 120), (7, 8), (9, 9), (150, 10)] {
+                let range = key(from)..key(to);
+                let inside = all.iter().filter(|(key, _)| range.contains(key));
+                let mut inside: Vec<_> = inside.cloned().collect();
+                let shown = visited(&past, range.clone(), usize::MAX).expect("rows");
+                assert_eq!(shown, inside, "{what}: {from}..{to} at {timestamp}");
+                let shown = visited(&past, range, 2).expect("rows");
+                inside.truncate(2);
+                assert_eq!(
+                    shown, inside,
+                    "{what}: the first of {from}..{to} at {timestamp}"
+                );
+            }
+        }
+        let all = rows(engine.range(..));
+        assert_eq!(
+            visited(&engine, .., usize::MAX).expect("rows"),
+            all,
+            "{what}"
+        );
+        let mut transaction = engine.begin(Isolation::Serializable).expect("begin");
+        transaction.set(key(5), "mine").expect("set");
+        transaction.delete(key(6)).expect("delete");
+        let mine = rows(transaction.range(..));
+        assert_ne!(mine, all);
+        assert_eq!(
+            visited(&transaction, .., usize::MAX).expect("rows"),
+            mine,
+            "{what}"
+        );
+    };
+    check("nothing");
+    write(&|_| true, "first");
+    check("all in memory");
+    engine.compact().expect("compact");
+    check("all in files");
+    write(&|number| number % 7 == 3 || number > 190, "second");
+    storage
+        .write_batch(vec![delete(key(4)), delete(key(199))])
+        .expect("commit");
+    check("in both");
+    engine.compact().expect("compact");
+    write(&|number| number < 3, "third");
+    check("with a past");
 }
 
 pub(crate) fn inv_08_backward_is_forward_mirrored(place: &impl Place) {

@@ -1,6 +1,7 @@
 //! Rolling back: what is left, who may go on, what is refused, and what is seen meanwhile.
 
 use std::{
+    ops::ControlFlow,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
 };
@@ -26,6 +27,7 @@ suite!(
     inv_61_the_epoch_is_there_after_reopening,
     inv_61_a_snapshot_above_the_target_is_refused_and_one_below_goes_on,
     inv_61_an_iterator_goes_on_where_it_was,
+    inv_61_what_shows_rows_goes_on_where_it_was,
     inv_61_listings_above_the_target_are_refused,
     inv_61_a_transaction_above_the_target_loses,
     inv_61_a_transaction_at_or_below_the_target_is_checked_against_what_is,
@@ -253,6 +255,70 @@ pub(crate) fn inv_61_an_iterator_goes_on_where_it_was(place: &impl Place) {
         assert_eq!(kind(above.next().expect("an error")), "too_old");
         assert!(above.next().is_none(), "after an error it ends");
         WORLD.play(&storage);
+    }
+}
+
+/// Whoever is shown rows rolls back meanwhile, after each of them in turn.
+pub(crate) fn inv_61_what_shows_rows_goes_on_where_it_was(place: &impl Place) {
+    const KEYS: u64 = 150;
+    let storage = place.open();
+    let engine = Engine::new(&storage);
+    let write = |text: &str, step: usize| {
+        let numbers = (0..KEYS).step_by(step);
+        let writes = numbers
+            .map(|number| set(format!("k{number:03}"), text))
+            .collect();
+        storage.write_batch(writes).expect("commit");
+    };
+    write("first", 1);
+    engine.compact().expect("compact");
+    for after in [0, 1, 2, 3, 62, 63, 64, 65, 66, 100, 149] {
+        for is_merged in [false, true] {
+            // In memory, in part over rows in files.
+            write("second", 3);
+            let beside = (0..KEYS)
+                .step_by(5)
+                .map(|number| set(format!("k{number:03} {after} {is_merged}"), "a new key"));
+            storage.write_batch(beside.collect()).expect("commit");
+            let target = storage.visible().get();
+            let state = rows(all_at(&storage, at(target)));
+            write("abandoned", 2);
+            if is_merged {
+                engine.compact().expect("compact");
+            }
+            let show = |view: &Snapshot| {
+                let mut shown = Vec::new();
+                let ended = view.visit(.., |key, value| {
+                    if shown.len() == after && storage.visible() > at(target) {
+                        roll_back(&storage, target);
+                    }
+                    shown.push(row(key, value));
+                    ControlFlow::<()>::Continue(())
+                });
+                (shown, ended)
+            };
+            let above = engine.at(at(target + 1)).expect("a snapshot");
+            let below = engine.at(at(target)).expect("a snapshot");
+            let (shown, ended) = show(&below);
+            assert_eq!(ended.expect("a snapshot at the target goes on"), None);
+            assert_eq!(shown, state, "after {after}, merged: {is_merged}");
+            assert_eq!(storage.visible(), at(target));
+            let (shown, ended) = show(&above);
+            assert_eq!((shown.len(), kind(ended)), (0, "too_old"));
+
+            write("abandoned", 2);
+            if is_merged {
+                engine.compact().expect("compact");
+            }
+            let above = engine.at(at(target + 1)).expect("a snapshot");
+            let (shown, ended) = show(&above);
+            assert_eq!(kind(ended), "too_old");
+            assert!(
+                (after..after + 100).contains(&shown.len()),
+                "{}",
+                shown.len()
+            );
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Debug,
+    ops::{ControlFlow, RangeBounds},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,8 @@ use std::{
 
 use sapwood::{
     CommitOptions, Engine, Error, ErrorKind, Isolation, Iter, KeyRange, MemoryConfig,
-    MemoryStorage, Result, Storage, Timestamp, TimestampSource, Transaction, TransactionOptions,
+    MemoryStorage, ReadView, Result, Storage, Timestamp, TimestampSource, Transaction,
+    TransactionOptions,
 };
 
 /// A key and its value.
@@ -224,6 +226,24 @@ pub(crate) fn rows(rows: impl Iterator<Item = Result<(sapwood::Key, sapwood::Val
         (key.to_vec(), value.to_vec())
     })
     .collect()
+}
+
+/// Rows as a view shows them where they lie, up to so many.
+pub(crate) fn visited(
+    view: &impl ReadView,
+    range: impl RangeBounds<Vec<u8>>,
+    most: usize,
+) -> Result<Vec<Row>> {
+    let mut found = Vec::new();
+    let ended = view.visit(range, |key, value| {
+        if found.len() == most {
+            return ControlFlow::Break(());
+        }
+        found.push(row(key, value));
+        ControlFlow::Continue(())
+    })?;
+    assert!(ended.is_none() || found.len() == most);
+    Ok(found)
 }
 
 pub(crate) fn keys(rows: &[Row]) -> Vec<&[u8]> {

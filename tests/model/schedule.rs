@@ -1,6 +1,6 @@
 //! A random schedule: operations on the engine and the reference, answers compared.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
@@ -394,6 +394,27 @@ impl Schedule {
             &format!("get {key:?} in a snapshot at {timestamp}"),
         );
         self.check_rows(snapshot.range(range.clone()), &range, timestamp);
+        self.check_visit(&snapshot, &range, timestamp);
+    }
+
+    /// Is shown rows where they lie, up to some number of them.
+    fn check_visit(&mut self, view: &impl ReadView, range: &KeyRange, timestamp: u64) {
+        let most = self.random.random_range(1..40);
+        let mut found = Vec::new();
+        let ended = view.visit(range.clone(), |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            if found.len() == most {
+                return ControlFlow::Break(found.len());
+            }
+            ControlFlow::Continue(())
+        });
+        let mut expected = self.rows(range, timestamp);
+        let is_cut = expected.len() >= most;
+        expected.truncate(most);
+        let what = format!("{most} rows shown of {range:?} at {timestamp}");
+        self.same(found, expected, &what);
+        let ended = ended.unwrap();
+        self.same(ended, is_cut.then_some(most), &what);
     }
 
     fn check_rows(&mut self, iter: Iter, range: &KeyRange, timestamp: u64) {
@@ -450,6 +471,8 @@ impl Schedule {
         let range = self.range();
         let visible = self.reference.visible;
         self.check_rows(self.engine().range(range.clone()), &range, visible);
+        let engine = self.engine().clone();
+        self.check_visit(&engine, &range, visible);
         let timestamp = self.readable();
         let iter = self
             .engine()

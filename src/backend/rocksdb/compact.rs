@@ -1,12 +1,16 @@
 //! Compacting a part of a keyspace, piece by piece, so that it can be told how far it is.
 //!
-//! A piece is a run of files of the last level that lie side by side, with all that lies above them. Files are
-//! written anew within their piece, so a piece is large beside the size at which files are cut. What is left above the last
-//! level (keys that came meanwhile) is pushed down at the end, without writing the last level again.
+//! A piece is a run of files of the last level that lie side by side, with all that lies above them. All of it is written
+//! anew, once ([`rewrite`]). Files are cut within their piece, so a piece is large beside the size at which files are
+//! cut. What is left above the last level (keys that came meanwhile) is pushed down at the end, without writing the last
+//! level again.
 
-use rocksdb::{BottommostLevelCompaction, LiveFile, WaitForCompactOptions};
+use rocksdb::{LiveFile, WaitForCompactOptions};
 
-use super::{RocksDBBackend, convert, prune::wait_while_writes_stall};
+use super::{
+    RocksDBBackend, convert,
+    rewrite::{self, Older},
+};
 use crate::{
     backend::{Keyspace, Scope},
     error::Result,
@@ -25,27 +29,31 @@ pub(super) fn compact(
     scope: &Scope,
     tell: &mut dyn FnMut(f64),
 ) -> Result<()> {
-    let db = backend.database.db();
-    let files = db.live_files().map_err(|e| convert(&e))?;
+    let (older, files) = Older::see(backend, keyspace)?;
     let target_file_size = backend.online.lock().target_file_size();
     let cuts = cuts(files, keyspace, scope, target_file_size);
     let first = (!scope.start.is_empty()).then_some(scope.start.as_slice());
     let last = scope.end.as_deref();
     let mut start = first;
-    for (done, cut) in cuts.iter().enumerate() {
-        wait_while_writes_stall(backend);
-        backend.compact_range(keyspace, start, Some(&before(cut)));
-        start = Some(cut);
+    let ends = cuts.iter().map(|cut| Some(cut.as_slice())).chain([None]);
+    for (done, end) in ends.enumerate() {
+        let span = (
+            start.map(<[u8]>::to_vec),
+            end.map(before).or_else(|| last.map(<[u8]>::to_vec)),
+        );
+        let is_inside = |from: &[u8], to: &[u8]| {
+            start.is_none_or(|start| to >= start) && end.or(last).is_none_or(|end| from < end)
+        };
+        older.rewrite(backend, keyspace, &[span], is_inside, &mut |_| {})?;
+        start = end;
         #[expect(clippy::cast_precision_loss, reason = "a part of the way, for people")]
         tell((done + 1) as f64 / (cuts.len() + 1) as f64);
     }
-    wait_while_writes_stall(backend);
-    backend.compact_range(keyspace, start, last);
     if !cuts.is_empty() {
-        backend.push_down(keyspace, first, last, BottommostLevelCompaction::Skip);
+        rewrite::settle(backend, keyspace, first, last);
     }
-    tell(1.0);
     // Says whether anything has failed.
+    let db = backend.database.db();
     db.wait_for_compact(&WaitForCompactOptions::default())
         .map_err(|e| convert(&e))
 }

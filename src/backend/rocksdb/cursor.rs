@@ -11,7 +11,7 @@ use self_cell::self_cell;
 
 use super::{Database, convert};
 use crate::{
-    backend::{Access, Cursor, Keyspace, Scope},
+    backend::{Access, Cursor, Keyspace, Scope, Sight},
     error::Result,
     sync::{Arc, Mutex},
 };
@@ -216,6 +216,18 @@ impl Cursor for RocksDBCursor {
                 }
             }
             Ok(false)
+        })
+    }
+
+    // As the trait does it, with one look at the iterator for each row.
+    fn walk(&mut self, see: Sight<'_>) -> Result<()> {
+        self.go(|iterator| {
+            while let Some((key, value)) = iterator.item() {
+                if see(key, value).is_break() {
+                    break;
+                }
+                iterator.next();
+            }
         })
     }
 

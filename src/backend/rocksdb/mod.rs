@@ -13,15 +13,13 @@ mod online;
 mod open;
 pub(crate) mod plain;
 mod prune;
+mod rewrite;
 mod synced;
 
 use std::{fmt, path::Path};
 
 use bytes::Bytes;
-use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBPinnableSlice, ReadOptions,
-    WriteOptions,
-};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteOptions};
 use self_cell::self_cell;
 
 use super::{
@@ -150,32 +148,6 @@ impl RocksDBBackend {
             })
             .collect()
     }
-
-    /// Compacts a range of a keyspace down to the last level, through its filter.
-    fn compact_range(&self, keyspace: Keyspace, start: Option<&[u8]>, end: Option<&[u8]>) {
-        self.push_down(keyspace, start, end, BottommostLevelCompaction::Force);
-    }
-
-    /// Compacts a range of a keyspace, both ends included, down to the last level; what lies there already is
-    /// written anew, or not.
-    fn push_down(
-        &self,
-        keyspace: Keyspace,
-        start: Option<&[u8]>,
-        end: Option<&[u8]>,
-        last_level: BottommostLevelCompaction,
-    ) {
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(last_level);
-        // Others may compact at the same time.
-        options.set_exclusive_manual_compaction(false);
-        let handle = self.database.handle(keyspace);
-        self.database
-            .db()
-            .compact_range_cf_opt(handle, start, end, &options);
-        // The files from before are held no longer than they must.
-        self.spare.clear();
-    }
 }
 
 impl fmt::Debug for RocksDBBackend {
@@ -248,11 +220,14 @@ impl Backend for RocksDBBackend {
             Durability::Sync => &self.synced,
         };
         let db = self.database.db();
-        let written = batch
-            .writes()
-            .filter(|(keyspace, ..)| *keyspace == Keyspace::Current)
-            .map(|(_, key, _)| key);
-        let _writing = self.rows.as_ref().map(|rows| rows.write(written));
+        let current = || {
+            let writes = batch.writes();
+            writes.filter_map(|(keyspace, key, row)| {
+                (keyspace == Keyspace::Current).then_some((key, row))
+            })
+        };
+        let rows = self.rows.as_ref();
+        let writing = rows.map(|rows| rows.write(current().map(|(key, _)| key)));
         // Others may write meanwhile: this one comes at or behind it, and what came before it is in the log already.
         let last = db.latest_sequence_number() + writes.len() as u64;
         let size = writes.size_in_bytes() as u64;
@@ -261,6 +236,9 @@ impl Backend for RocksDBBackend {
             self.spare.clear();
         }
         db.write_opt(writes, options).map_err(|e| convert(&e))?;
+        if let Some(writing) = writing {
+            writing.written(current());
+        }
         if durability == Durability::Sync {
             self.synced_file.note(last);
         }

@@ -59,7 +59,10 @@ impl Online {
 
     fn pairs(&self, keyspace: Keyspace) -> Pairs {
         let write_buffer_size = layout::write_buffer_size(keyspace, self.write_buffer_size);
-        let compression = match layout::compression(keyspace, self.compression) {
+        let compression = layout::compression(keyspace, self.compression);
+        let compression_options =
+            layout::compression_options(keyspace, compression, self.target_file_size);
+        let compression = match compression {
             Compression::None => "kNoCompression",
             Compression::Snappy => "kSnappyCompression",
             Compression::Lz4 => "kLZ4Compression",
@@ -69,6 +72,7 @@ impl Online {
             ("write_buffer_size", write_buffer_size.to_string()),
             ("target_file_size_base", self.target_file_size.to_string()),
             ("compression", compression.to_owned()),
+            ("compression_opts", compression_options),
             (
                 "disable_auto_compactions",
                 (!self.automatic_compaction).to_string(),
@@ -184,6 +188,7 @@ mod tests {
         let backend = opened(directory.path());
         let compression = Compressions {
             history: Compression::Zstd,
+            commits: Compression::Zstd,
             ..Compressions::default()
         };
         let options = OnlineOptions::default()
@@ -196,11 +201,17 @@ mod tests {
             let text = written(directory.path(), keyspace);
             let buffer = layout::write_buffer_size(keyspace, 32 << 20);
             let compression = match keyspace {
-                Keyspace::History => "kZSTD",
+                Keyspace::History | Keyspace::Commits => "kZSTD",
                 _ => "kLZ4Compression",
+            };
+            let dictionary = if keyspace == Keyspace::Commits {
+                16_384
+            } else {
+                0
             };
             for pair in [
                 format!("write_buffer_size={buffer}\n"),
+                format!(";max_dict_bytes={dictionary};"),
                 "target_file_size_base=1048576\n".to_owned(),
                 format!(" compression={compression}\n"),
                 "disable_auto_compactions=true\n".to_owned(),

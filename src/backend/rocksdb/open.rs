@@ -65,7 +65,7 @@ fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
 fn open_as(config: &RocksDBConfig, filters: &Arc<Filters>, logs: Logs) -> Result<DB> {
     let path = Path::new(&config.path);
     let options = layout::database(config, logs)?;
-    let families = layout::column_families(config, filters);
+    let families = layout::column_families(config, filters)?;
     DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))
 }
 
@@ -128,7 +128,7 @@ pub(super) fn open_read_only(config: &RocksDBConfig, filters: &Arc<Filters>) -> 
     options.set_max_open_files(-1);
     // Its log would be a new file in the directory.
     options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| {}));
-    let families = layout::column_families(config, filters);
+    let families = layout::column_families(config, filters)?;
     let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
         .map_err(|e| convert(&e))?;
     with_handles(db, path)

@@ -5,23 +5,20 @@
 //! rule lets go, then compact just the key ranges of those. Files without any are left alone, and what is kept of the
 //! others is written once.
 
-use std::{collections::BTreeSet, ops::Range, thread, time::Duration};
+use std::ops::Range;
 
-use rocksdb::{BottommostLevelCompaction, LiveFile};
+use rocksdb::LiveFile;
 
-use super::{RocksDBBackend, compact::before, convert};
+use super::{
+    RocksDBBackend,
+    compact::before,
+    rewrite::{self, Older, Span},
+};
 use crate::{
     backend::{Access, Backend, Keyspace, Progress, Reclaimed, Scope, ended::Kept, filter},
     error::Result,
     failpoint::{Point, reach},
 };
-
-/// How long a prune waits at a time while writes stall.
-const STALL_WAIT: Duration = Duration::from_millis(50);
-/// How often it waits before it goes on all the same: the stall may need the very space back.
-const STALL_WAITS: usize = 200;
-/// How often it waits for compactions that run, before it goes on all the same.
-const QUIET_WAITS: usize = 20;
 
 /// A part of a keyspace, as large as one file of its last level.
 #[derive(Debug, Default)]
@@ -77,22 +74,14 @@ struct Survey {
     segments: Vec<Segment>,
     /// Rows that cannot be decoded.
     undecodable: u64,
-    /// The names of its files. What is written later has met the filter by the present rule. `None` where that cannot be
-    /// told, because a compaction ran that may have begun before the rule was armed.
-    files: Option<BTreeSet<String>>,
+    /// The files that it had when the rule was armed.
+    files: Older,
 }
 
 /// Reads a keyspace and counts, for each file of its last level, the rows that the rule lets go.
 fn survey(backend: &RocksDBBackend, keyspace: Keyspace, kept: &mut Kept) -> Result<Survey> {
-    let db = backend.database.db();
-    db.flush_cf(backend.database.handle(keyspace))
-        .map_err(|e| convert(&e))?;
-    // In this order: the rule is armed, nothing runs, these are the files.
     let rule = backend.filters.rule();
-    let is_quiet = has_become_quiet(backend);
-    let files = files(backend, keyspace)?;
-    let names = files.iter().map(|file| file.name.clone());
-    let names = is_quiet.then(|| names.collect());
+    let (older, files) = Older::see(backend, keyspace)?;
     let mut bounds = boundaries(files).into_iter().peekable();
     let mut segments = vec![Segment::default()];
     let mut undecodable = 0;
@@ -118,30 +107,8 @@ fn survey(backend: &RocksDBBackend, keyspace: Keyspace, kept: &mut Kept) -> Resu
     Ok(Survey {
         segments,
         undecodable,
-        files: names,
+        files: older,
     })
-}
-
-/// Waits a while for compactions that run. Whether none does.
-fn has_become_quiet(backend: &RocksDBBackend) -> bool {
-    let db = backend.database.db();
-    for _ in 0..QUIET_WAITS {
-        let running = db.property_int_value("rocksdb.num-running-compactions");
-        if matches!(running, Ok(Some(0))) {
-            return true;
-        }
-        thread::sleep(STALL_WAIT);
-    }
-    false
-}
-
-/// The files of a keyspace, by their first keys.
-fn files(backend: &RocksDBBackend, keyspace: Keyspace) -> Result<Vec<LiveFile>> {
-    let db = backend.database.db();
-    let mut files = db.live_files().map_err(|e| convert(&e))?;
-    files.retain(|file| file.column_family_name == keyspace.name());
-    files.sort_unstable_by(|a, b| a.start_key.cmp(&b.start_key));
-    Ok(files)
 }
 
 /// The first keys of the files of the last level that has any, in order, without the first.
@@ -173,30 +140,6 @@ impl Survey {
         (!segment.start.is_empty()).then_some(segment.start.as_slice())
     }
 
-    /// The first and the last keys of the files that may hold droppable rows still, neighbours together. `files` are
-    /// those that are there now.
-    fn left(&self, files: &[LiveFile]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut left: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        let mut is_beside = false;
-        for file in files {
-            let (Some(start), Some(end)) = (&file.start_key, &file.end_key) else {
-                continue;
-            };
-            let was_there = self.files.as_ref();
-            let was_there = was_there.is_none_or(|names| names.contains(&file.name));
-            if !was_there || !self.may_drop(start, end) {
-                is_beside = false;
-                continue;
-            }
-            match left.last_mut() {
-                Some((_, last)) if is_beside => *last = end.max(last).clone(),
-                _ => left.push((start.clone(), end.clone())),
-            }
-            is_beside = true;
-        }
-        left
-    }
-
     /// Whether a segment in which one of these keys may lie holds droppable rows.
     fn may_drop(&self, first: &[u8], last: &[u8]) -> bool {
         let up_to = |key: &[u8]| {
@@ -209,60 +152,35 @@ impl Survey {
     }
 }
 
-/// Compacts the segments that hold droppable rows.
-///
-/// First what lies above the last level is moved down, through the filter, with all that it meets. Then those files of the
-/// last level that this has not written anew are. RocksDB could do both in one call. But it would either write
-/// everything in the last level again (`Force`), which is twice the bytes; or (`ForceOptimized`) end at the first
-/// `max_compaction_bytes` in which all is new, with old files behind them.
+/// Writes the segments that hold droppable rows anew, with what lies above them.
 fn compact(
     backend: &RocksDBBackend,
     keyspace: Keyspace,
     survey: &Survey,
     tell: &mut dyn FnMut(f64),
 ) -> Result<()> {
-    let runs = survey.runs();
-    let step = |start: Option<&[u8]>, end: Option<&[u8]>, last_level| {
-        wait_while_writes_stall(backend);
-        reach(Point::PruneCompacts);
-        backend.push_down(keyspace, start, end, last_level);
-    };
-    for run in &runs {
+    let span = |run: &Range<usize>| -> Span {
         // Both ends are included: the file behind is none of this.
         let end = survey.start_of(run.end).map(before);
-        let start = survey.start_of(run.start);
-        step(start, end.as_deref(), BottommostLevelCompaction::Skip);
-    }
-    tell(0.4);
-    let left = match runs.as_slice() {
-        [] => Vec::new(),
-        _ => survey.left(&files(backend, keyspace)?),
+        (survey.start_of(run.start).map(<[u8]>::to_vec), end)
     };
-    for (done, (start, end)) in left.iter().enumerate() {
-        step(Some(start), Some(end), BottommostLevelCompaction::Force);
-        #[expect(clippy::cast_precision_loss, reason = "a part of the way, for people")]
-        tell(0.4 + 0.6 * (done + 1) as f64 / left.len() as f64);
-    }
-    if keyspace == Keyspace::Commits && !runs.is_empty() {
+    let spans: Vec<_> = survey.runs().iter().map(span).collect();
+    let may_drop = |first: &[u8], last: &[u8]| survey.may_drop(first, last);
+    let mut step = |part| {
+        reach(Point::PruneCompacts);
+        tell(part);
+    };
+    survey
+        .files
+        .rewrite(backend, keyspace, &spans, may_drop, &mut step)?;
+    if keyspace == Keyspace::Commits && !spans.is_empty() {
         // Records that were trimmed hide those with values, which take most of the space. They come in the order of
         // time, so what is moved down now is not written again by what comes later.
-        step(None, None, BottommostLevelCompaction::Skip);
+        step(1.0);
+        rewrite::settle(backend, keyspace, None, None);
     }
     tell(1.0);
     Ok(())
-}
-
-/// Compactions for pruning must not take from those that end a write stall.
-pub(super) fn wait_while_writes_stall(backend: &RocksDBBackend) {
-    let db = backend.database.db();
-    for _ in 0..STALL_WAITS {
-        let stopped = db.property_int_value("rocksdb.is-write-stopped");
-        let delayed = db.property_int_value("rocksdb.actual-delayed-write-rate");
-        if matches!((stopped, delayed), (Ok(Some(0) | None), Ok(Some(0) | None))) {
-            return;
-        }
-        thread::sleep(STALL_WAIT);
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ fn readers_beside_a_write(rule: Rule) {
             let writing = (rule != Rule::ForgottenAfter).then(forget);
             let writing = writing.filter(|_| rule == Rule::Kept);
             stored.store(2, Ordering::SeqCst);
-            drop(writing);
+            if let Some(writing) = writing {
+                writing.written([(KEY, Some(&2_u32.to_le_bytes()[..]))].into_iter());
+            }
             if rule == Rule::ForgottenAfter {
                 drop(forget());
             }
@@ -74,4 +76,50 @@ fn loom_control_rows_forgotten_before_a_write_only_or_after_it_only_are_stale() 
             "the model does not see that a row is stale"
         );
     }
+}
+
+/// Two who write the same key, one of whom is told too late that its write has ended.
+fn two_writers(takes_in_always: bool) {
+    let shared = Arc::new((RowCache::new(SET_BYTES).unwrap(), AtomicU32::new(1)));
+    let write = move |shared: &(RowCache, AtomicU32), number: u32| {
+        let (cache, stored) = shared;
+        let writing = cache.write([KEY].into_iter());
+        stored.store(number, Ordering::SeqCst);
+        let row = number.to_le_bytes();
+        if takes_in_always {
+            let hash = writing.forgotten[0].hash;
+            drop(writing);
+            let mut set = cache.set(hash).unwrap().lock();
+            let generation = set.generation;
+            set.insert(hash, generation, Entry::new(KEY, Some(&row)).unwrap());
+        } else {
+            writing.written([(KEY, Some(&row[..]))].into_iter());
+        }
+    };
+    let other = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || write(&shared, 2))
+    };
+    write(&shared, 3);
+    other.join().unwrap();
+    let (cache, stored) = &*shared;
+    assert_eq!(
+        read(cache, stored),
+        stored.load(Ordering::SeqCst),
+        "an older row"
+    );
+}
+
+#[test]
+fn loom_of_two_writes_of_a_key_the_later_is_cached_or_none() {
+    loom::model(|| two_writers(false));
+}
+
+#[test]
+fn loom_control_a_row_that_comes_in_whoever_else_writes_is_stale() {
+    let outcome = catch_unwind(AssertUnwindSafe(|| loom::model(|| two_writers(true))));
+    assert!(
+        outcome.is_err(),
+        "the model does not see that a row is stale"
+    );
 }

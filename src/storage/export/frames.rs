@@ -373,7 +373,7 @@ impl<R: Read> Reader<R> {
         {
             return Err(self.damaged("its commits are not in order"));
         }
-        for change in part.changes {
+        for change in part.changes() {
             if change.operation == Operation::Set && change.value.is_none() {
                 return Err(self.damaged("a value is missing"));
             }

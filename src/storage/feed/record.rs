@@ -170,13 +170,13 @@ fn read_commit(rows: &mut dyn Cursor) -> Result<Option<Commit>> {
         let commit = commit.get_or_insert_with(|| Commit {
             timestamp,
             time: time(part.time_ms.unwrap_or_default()),
-            changes: Vec::with_capacity(part.changes.len()),
+            changes: Vec::with_capacity(part.changes().len()),
             valueless: Vec::new(),
         });
         if commit.timestamp != timestamp {
             return Err(missing());
         }
-        for changed in &part.changes {
+        for changed in part.changes() {
             if changed.operation == Operation::Set && changed.value.is_none() {
                 commit.valueless.push(commit.changes.len());
             }

@@ -274,7 +274,7 @@ pub(super) fn marks(backend: &dyn Backend) -> (u64, u64) {
         let part = commit::decode_part(part, value).unwrap();
         last = at.get();
         assert_eq!(part.has_values, last > trimmed, "the record of {last}");
-        let changed_nothing = part.changes.is_empty();
+        let changed_nothing = part.changes().len() == 0;
         assert!(
             last > floor || last <= merged || changed_nothing,
             "{floor} above {merged}"

@@ -126,7 +126,7 @@ impl Records<'_> {
         self.check_values(at, &part, findings);
         // What is not merged yet need not be there.
         if self.bounds.holds(at) && self.must_be_there(at, &part) {
-            for change in &part.changes {
+            for change in part.changes() {
                 tell((&key::encode(change.key), at, change.operation))?;
             }
         }
@@ -152,7 +152,7 @@ impl Records<'_> {
             broken(findings, Rule::Merge, at, || {
                 format!("it holds values; up to {trimmed} none does")
             });
-        } else if at > to && is_all && !part.changes.is_empty() {
+        } else if at > to && is_all && part.changes().len() > 0 {
             broken(findings, Rule::Merge, at, || {
                 format!("it is not merged, but everything is; the mark is at {to}")
             });
@@ -185,8 +185,8 @@ impl Records<'_> {
                 return Ok(None);
             }
             expected += 1;
-            let same = |change: &&commit::Changed<'_>| change.key == user_key;
-            if let Some(change) = part.changes.iter().find(same) {
+            let same = |change: &commit::Changed<'_>| change.key == user_key;
+            if let Some(change) = part.changes().find(same) {
                 return Ok(Some(change.operation == operation));
             }
             if part.last {
@@ -256,7 +256,7 @@ impl Open {
     fn keys(&mut self, at: Timestamp, part: &Part<'_>, findings: &mut Findings) {
         let mut last = self.last_key.as_deref();
         let mut is_wrong = false;
-        for change in &part.changes {
+        for change in part.changes() {
             if last.is_some_and(|last| last >= change.key) && !is_wrong {
                 is_wrong = true;
                 broken(findings, Rule::Record, at, || {
