@@ -256,8 +256,8 @@ fn a_write_costs_what_it_did() {
     let all: [Operation<'_>; 5] = [
         ("an update", &update, (4_009, 559_780)),
         ("a transaction", &transaction, (4_009, 559_780)),
-        ("an update in a batch", &batch, (2_004, 487_568)),
-        ("an insert in a batch", &insert, (1_004, 327_411)),
+        ("an update in a batch", &batch, (2_004, 486_813)),
+        ("an insert in a batch", &insert, (1_004, 326_656)),
         ("a delete", &delete, (5_009, 385_860)),
     ];
     for (what, work, at_most) in all {

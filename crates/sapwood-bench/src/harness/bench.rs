@@ -169,7 +169,8 @@ impl Bench {
         Ok(measured)
     }
 
-    fn tell(&self, figure: &Figure) {
+    /// Tells a figure while the run goes on.
+    pub(crate) fn tell(&self, figure: &Figure) {
         let line = figure.line();
         if io::stderr().is_terminal() {
             self.bar.println(line);

@@ -14,6 +14,8 @@ pub(crate) struct Counts {
     pub(crate) key_comparisons: f64,
     pub(crate) keys_skipped: f64,
     pub(crate) cache_hits: f64,
+    /// Blocks that were in no cache, of the index, of filters and of data.
+    pub(crate) blocks_read: f64,
 }
 
 /// Counts over some reads on this thread, which say how many they were.
@@ -27,10 +29,11 @@ pub(crate) fn count_reads(
     context.reset();
     let done = reads();
     let each = |metric| float(context.metric(metric));
-    let (comparisons, skipped, hits) = (
+    let (comparisons, skipped, hits, read) = (
         each(PerfMetric::UserKeyComparisonCount),
         each(PerfMetric::InternalKeySkippedCount),
         each(PerfMetric::BlockCacheHitCount),
+        each(PerfMetric::BlockReadCount),
     );
     set_perf_stats(PerfStatsLevel::Disable);
     let done = float(done?.max(1));
@@ -40,5 +43,6 @@ pub(crate) fn count_reads(
         key_comparisons: comparisons / done,
         keys_skipped: skipped / done,
         cache_hits: hits / done,
+        blocks_read: read / done,
     })
 }

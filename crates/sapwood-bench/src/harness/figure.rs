@@ -116,6 +116,23 @@ impl Figure {
         self.has_peer() && !self.goal.is_nan()
     }
 
+    /// What came of it, in a word.
+    pub(crate) fn verdict(&self) -> &'static str {
+        if !self.checked {
+            "WRONG"
+        } else if !self.has_goal() {
+            "holds"
+        } else if self.ratio >= self.goal {
+            "goal"
+        } else if !self.has_floor() {
+            "behind"
+        } else if self.ratio >= self.floor {
+            "floor"
+        } else {
+            "below"
+        }
+    }
+
     /// The figure in one line.
     pub(crate) fn line(&self) -> String {
         let failed = if self.checked { "" } else { "  CHECK FAILED" };

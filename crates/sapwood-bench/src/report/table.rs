@@ -38,19 +38,6 @@ fn of_figures(figures: &[Figure]) -> Table {
         "",
     ]);
     for figure in figures {
-        let verdict = if !figure.checked {
-            "WRONG"
-        } else if !figure.has_goal() {
-            "holds"
-        } else if figure.ratio >= figure.goal {
-            "goal"
-        } else if !figure.has_floor() {
-            "behind"
-        } else if figure.ratio >= figure.floor {
-            "floor"
-        } else {
-            "below"
-        };
         let [peer_value, ratio, low, high, floor, goal] = if figure.has_peer() {
             [
                 value(figure.peer_value),
@@ -80,7 +67,7 @@ fn of_figures(figures: &[Figure]) -> Table {
                 .map_or_else(String::new, |ratio| format!("{ratio:.2}")),
             floor,
             goal,
-            verdict.to_owned(),
+            figure.verdict().to_owned(),
         ]);
     }
     align_right(&mut table, &[3, 5, 6, 7, 8, 9, 10, 11]);
@@ -95,6 +82,7 @@ fn of_counts(counts: &[Counts]) -> Table {
         "key comparisons",
         "keys skipped",
         "cache hits",
+        "read from files",
     ]);
     for count in counts {
         table.add_row([
@@ -103,9 +91,10 @@ fn of_counts(counts: &[Counts]) -> Table {
             format!("{:.2}", count.key_comparisons),
             format!("{:.2}", count.keys_skipped),
             format!("{:.2}", count.cache_hits),
+            format!("{:.2}", count.blocks_read),
         ]);
     }
-    align_right(&mut table, &[2, 3, 4]);
+    align_right(&mut table, &[2, 3, 4, 5]);
     table
 }
 

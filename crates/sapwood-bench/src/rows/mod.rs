@@ -16,6 +16,7 @@
 //! | [`space`] | P14: what versions take on disk |
 //! | [`memory`] | P17: what a store and its open transactions take in memory |
 //! | [`growth`] | P18: what operations cost when there is more of something |
+//! | [`tuning`] | TUNING: which option for which load; only where it is asked for |
 //! | [`ycsb`] | P19: the workloads of YCSB, against four other engines |
 
 mod batch_insert;
@@ -33,10 +34,13 @@ mod shapes;
 mod space;
 mod targets;
 mod transactions;
+mod tuning;
+mod world;
 mod writing;
 mod ycsb;
 
 pub(crate) use memory::as_child;
+pub(crate) use tuning::is_tuning;
 
 use anyhow::Result;
 
@@ -107,12 +111,13 @@ const ALONE: [(RowSpec, Alone); 38] = [
     (shapes::W17_HOT, shapes::w17_hot),
 ];
 
-const TOGETHER: [(&[RowSpec], Together); 10] = [
+const TOGETHER: [(&[RowSpec], Together); 11] = [
     (&[space::SPACE], space::space),
     (&[space::RATIO], space::ratio),
     (&[memory::BASE], memory::base),
     (&[memory::TRANSACTIONS], memory::transactions),
     (&growth::DEPTH, growth::depth),
+    (&growth::DATA, growth::data),
     (&growth::SIZE, growth::size),
     (&growth::SNAPSHOTS, growth::snapshots),
     (&growth::PINS, growth::pins),
@@ -126,7 +131,8 @@ pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
     let alone = ALONE.iter().map(|(row, _)| row.id);
     let together = TOGETHER.iter().flat_map(|(rows, _)| *rows);
     let together = together.map(|row| row.id);
-    shared.chain(alone).chain(together).chain(ycsb::ids())
+    let compared = shared.chain(alone).chain(together);
+    compared.chain(ycsb::ids()).chain(tuning::ids())
 }
 
 /// Runs the rows that were asked for.
@@ -151,6 +157,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(Vec<Figure>, Vec<Counts>)> {
         }
     }
     measured.extend(ycsb::run(bench)?);
+    measured.extend(tuning::run(bench)?);
     let (figures, counts): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     Ok((figures, counts.into_iter().flatten().collect()))
 }

@@ -1,11 +1,10 @@
 //! Sapwood itself, through its public API only.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use anyhow::{Context, Result};
 use sapwood::{
-    Batch, CommitOptions, Engine, Isolation, Iter, ReadView, RocksDBConfig, RocksDBStorage,
-    Timestamp,
+    Batch, CommitOptions, Engine, Isolation, ReadView, RocksDBConfig, RocksDBStorage, Timestamp,
 };
 
 use super::{
@@ -80,12 +79,12 @@ impl Ours {
 
     /// Reads every row of the newest state.
     pub(crate) fn scan(&self) -> Result<Seen> {
-        count(self.engine.range(..))
+        count(&self.engine)
     }
 
     /// Reads every row of a past state.
     pub(crate) fn scan_at(&self, at: Timestamp) -> Result<Seen> {
-        count(self.engine.at(at)?.range(..))
+        count(&self.engine.at(at)?)
     }
 }
 
@@ -134,18 +133,25 @@ impl LatestState for Ours {
     }
 
     fn walk(&self, from: &Key, rows: usize, mut see: impl FnMut(&[u8], &[u8])) -> Result<()> {
-        for row in self.engine.range(from.to_vec()..).take(rows) {
-            let (key, value) = row?;
-            see(&key, &value);
-        }
+        let mut left = rows;
+        self.engine.visit(from.to_vec().., |key, value| {
+            see(key, value);
+            left -= 1;
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
         Ok(())
     }
 }
 
-fn count(rows: Iter) -> Result<Seen> {
+/// Rows are looked at where they lie, as the peers do it.
+fn count(view: &impl ReadView) -> Result<Seen> {
     let mut seen = Seen::default();
-    for row in rows {
-        seen.see(&row?.1);
-    }
+    view.visit(.., |_, value| {
+        seen.see(value);
+        ControlFlow::<()>::Continue(())
+    })?;
     Ok(seen)
 }

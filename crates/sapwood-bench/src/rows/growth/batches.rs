@@ -4,14 +4,11 @@
 use anyhow::Result;
 use sapwood::{Isolation, ReadView};
 
-use super::{
-    show,
-    sweep::{Point, Swept, sweep},
-    world::{COMMITS, World},
-};
+use super::show;
 use crate::{
     dataset::VERSIONS,
-    harness::{Bench, Clock, Figure, Measured, RowSpec, Work},
+    harness::{Bench, Clock, Figure, Measured, Point, RowSpec, Swept, Work, sweep},
+    rows::world::{COMMITS, World},
 };
 
 const PEER: &str = "a key of one with 1";

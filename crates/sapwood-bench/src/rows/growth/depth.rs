@@ -1,26 +1,28 @@
-//! More versions of each key. All of it fits the cache at every depth, so that what grows is depth and not misses; a
-//! processor's own caches hold less of it.
+//! More versions of each key, and fewer keys: all stores have the same number of versions in all, so that what grows is
+//! depth and not data (`data` has that). All of it fits the cache at every depth.
 //!
-//! With one version an old timestamp is answered by `current`; with more, by `history`, which is another way:
-//! a seek behind the get. So two rows speak of old timestamps: one against a single version, as the others, and one against
-//! two, where both take the same way.
+//! What is asked for is the same at every depth, too: the newest values of as many keys, and commits to as many; old
+//! timestamps go to all keys, that is to about all versions but the newest. With one version an old timestamp is
+//! answered by `current`, as there is nothing else, and that means by the cache for single rows; with more the version
+//! asked for is never the newest, and `history` answers, which is another way: a seek in its blocks. So two rows speak of
+//! old timestamps: one against a single version, as the others, and one against two, where both take the same way.
 //!
-//! Commits make their store deeper by a fraction of a version for each key in a round.
+//! Commits make their store deeper as they go, at every depth by the same.
 
 use anyhow::Result;
 
-use super::{
-    show,
-    world::{Operation, When, World},
-};
+use super::show;
 use crate::{
     harness::{Bench, Counts, Figure, Measured, RowSpec, count_reads},
-    rows::reading::COUNTED,
+    rows::{
+        reading::COUNTED,
+        world::{Operation, When, World},
+    },
 };
 
 const GET: RowSpec = RowSpec {
     id: "P18.depth.get",
-    name: "latest get, V=64",
+    name: "latest get, V=64, as many versions in all",
     peer: "itself at V=1",
     unit: "op/s",
     floor: 1.0 / 1.3,
@@ -51,10 +53,15 @@ pub(in crate::rows) const ROWS: [RowSpec; 5] = [GET, RECENT, OLD, HISTORY, COMMI
 
 const DEPTHS: [u32; 4] = [1, 2, 8, 64];
 const SIDES: [&str; 4] = ["V=1", "V=2", "V=8", "V=64"];
+const DEEPEST: u32 = 64;
 
 pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Measured>> {
-    let worlds = DEPTHS
-        .map(|depth| World::load(bench, &format!("depth-{depth}"), World::keys(bench), depth));
+    // As many as the other rows have at 8 versions.
+    let versions = World::keys(bench) * 8;
+    let worlds = DEPTHS.map(|depth| {
+        let world = World::load(bench, &format!("depth-{depth}"), versions / depth, depth)?;
+        Ok(world.drawing(versions / DEEPEST))
+    });
     let worlds = worlds.into_iter().collect::<Result<Vec<_>>>()?;
     let swept = |operation: Operation| {
         bench.say(operation.name());
@@ -83,7 +90,7 @@ pub(in crate::rows) fn depth(bench: &Bench) -> Result<Vec<Measured>> {
         bench,
         "depth",
         "versions of each key",
-        "P18.depth: what operations cost with more versions",
+        &format!("P18.depth: {versions} versions in all, of fewer and fewer keys"),
         &DEPTHS.map(|depth| depth.to_string()),
         &[
             ("latest get", &get),

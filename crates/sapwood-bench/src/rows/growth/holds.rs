@@ -7,14 +7,11 @@
 use anyhow::{Result, ensure};
 use sapwood::{PinOptions, Timestamp};
 
-use super::{
-    show,
-    sweep::{Point, Swept},
-    world::{Operation, When, World},
-};
+use super::show;
 use crate::{
     dataset::{VERSIONS, at},
-    harness::{Bench, Figure, Measured, RowSpec},
+    harness::{Bench, Figure, Measured, Point, RowSpec, Swept},
+    rows::world::{Operation, When, World},
 };
 
 const MANY: u32 = 1_000;

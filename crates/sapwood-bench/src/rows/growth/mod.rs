@@ -2,7 +2,8 @@
 //!
 //! | file | what there is more of | rows |
 //! |---|---|---|
-//! | `depth` | versions of each key: 1, 2, 8, 64 | P18.depth |
+//! | `depth` | versions of each key: 1, 2, 8, 64; the versions of all keys together stay as many | P18.depth |
+//! | `data` | keys: 64 times as many, at the same depth | P18.data |
 //! | `size` | data, of which a tenth fits the cache | P18.size |
 //! | `holds` | open snapshots: 1, 1,000; pins: none, 1,000 | P18.snapshots, P18.pins |
 //! | `batches` | keys of a transaction and of a batch: 1, 10, 100, 1,000 | `P18.txn_size` |
@@ -19,15 +20,15 @@
 //! A row holds if every value that was read is right, and its stores end as they should.
 
 mod batches;
+mod data;
 mod depth;
 mod holds;
 mod size;
-mod sweep;
 mod threads;
-mod world;
 
 pub(super) use self::{
     batches::{ROWS as TXN_SIZE, txn_size},
+    data::{ROWS as DATA, data},
     depth::{ROWS as DEPTH, depth},
     holds::{PINS, SNAPSHOTS, pins, snapshots},
     size::{ROWS as SIZE, size},
@@ -36,9 +37,8 @@ pub(super) use self::{
 
 use anyhow::Result;
 
-use self::sweep::Swept;
 use crate::{
-    harness::Bench,
+    harness::{Bench, Swept},
     report::growth::{Growth, Line, draw, table},
 };
 

@@ -4,14 +4,14 @@
 
 use anyhow::{Context, Result};
 
-use super::{
-    show,
-    world::{Operation, When, World, config},
-};
+use super::show;
 use crate::{
     data::Data,
     harness::{Bench, Figure, Measured, RowSpec},
-    rows::VALUE_BYTES,
+    rows::{
+        VALUE_BYTES,
+        world::{Operation, When, World, config},
+    },
     stores::Ours,
 };
 

@@ -3,14 +3,11 @@
 
 use anyhow::Result;
 
-use super::{
-    show,
-    sweep::{Point, Swept, sweep},
-    world::{COMMITS, When, World},
-};
+use super::show;
 use crate::{
     dataset::VERSIONS,
-    harness::{Bench, Figure, Measured, RowSpec, Work},
+    harness::{Bench, Figure, Measured, Point, RowSpec, Swept, Work, sweep},
+    rows::world::{COMMITS, When, World},
 };
 
 const PEER: &str = "on 1 thread";

@@ -77,6 +77,8 @@ pub(super) struct Taken {
     before: Resident,
     after: Resident,
     cache: u64,
+    /// What the cache for single rows may take: full, as the other is.
+    rows: u64,
     memtables: u64,
     recent: u64,
     pub(super) is_right: bool,
@@ -85,7 +87,7 @@ pub(super) struct Taken {
 impl Taken {
     /// Beyond caches and memtables.
     pub(super) fn beyond(&self) -> f64 {
-        let known = self.cache + self.memtables + self.recent;
+        let known = self.cache + self.rows + self.memtables + self.recent;
         growth(self.after.all, self.before.all) - float(known)
     }
 }
@@ -96,11 +98,12 @@ impl fmt::Display for Taken {
         let pages = |resident: Resident| resident.all - resident.anonymous;
         write!(
             f,
-            "{:.1} MB (resident {:.1} more than before, cache {:.1}, memtables {:.1}, recent versions {:.1}; of what is \
+            "{:.1} MB (resident {:.1} more than before, cache {:.1}, rows {:.1}, memtables {:.1}, recent versions {:.1}; of what is \
              left {:.1} pages of the program)",
             self.beyond() / MEGA,
             growth(self.after.all, self.before.all) / MEGA,
             mega(self.cache),
+            mega(self.rows),
             mega(self.memtables),
             mega(self.recent),
             growth(pages(self.after), pages(self.before)) / MEGA,
@@ -174,6 +177,8 @@ impl Base {
         let taken = Taken {
             after: Resident::now()?,
             cache: number(CACHE)? / keyspaces.max(1),
+            // At most an eighth of the whole.
+            rows: count(config.row_cache_size.min(config.block_cache_size / 8)),
             memtables: number(MEMTABLES)?,
             recent: ours.engine.stats().recent_bytes,
             ..Taken::default()

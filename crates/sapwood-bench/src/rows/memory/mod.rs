@@ -3,7 +3,8 @@
 //! Each measurement has a process to itself, so that no allocator has another's leavings: this program starts itself
 //! anew with a task. What a process takes is what the system counts as resident, page by page; of that go off what it
 //! took before the store was opened, the block cache's use and the memtables, as RocksDB tells them, and of ours the
-//! recent versions, which are a memtable too.
+//! cache for single rows, by what it may take, and the recent versions, which are a memtable too. Rows and blocks share
+//! the memory that raw RocksDB has for blocks alone.
 //!
 //! **Base**: both stores get the same writes, eight of each key; raw RocksDB keeps only the last. Both are compacted.
 //! Then another process opens them, reads at random and scans; that one counts. The cache is small and full on both

@@ -39,11 +39,14 @@ mod tests {
 
     #[test]
     fn memory_that_is_touched_counts() {
-        let before = Resident::now().unwrap();
-        let touched = std::hint::black_box(vec![1_u8; 16 << 20]);
-        let after = Resident::now().unwrap();
-        assert!(after.all - before.all >= 15 << 20, "{before:?} {after:?}");
-        assert!(after.anonymous <= after.all);
-        drop(touched);
+        // Other tests of this process may give memory back meanwhile.
+        let is_counted = |_| {
+            let before = Resident::now().unwrap();
+            let touched = std::hint::black_box(vec![1_u8; 16 << 20]);
+            let after = Resident::now().unwrap();
+            drop(touched);
+            after.anonymous <= after.all && after.all >= before.all + (15 << 20)
+        };
+        assert!((0..20).any(is_counted));
     }
 }

@@ -1,21 +1,24 @@
 //! A store whose keys all have the same number of versions, and the operations on it.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use sapwood::{ReadView, RocksDBConfig, Storage, Timestamp};
 
-use super::sweep::{Point, Swept, sweep};
+use super::{
+    VALUE_BYTES,
+    reading::{DRAWS, is_stamped, read_all},
+    writing::expected,
+};
 use crate::{
     convert::{count, length},
     data::{Data, Writes, stamp_of},
     dataset::{BATCH_KEYS, at},
-    harness::{Bench, Clock, Sample, Work},
-    rows::{
-        VALUE_BYTES,
-        reading::{DRAWS, is_stamped, read_all},
-        writing::expected,
-    },
+    harness::{Bench, Clock, Point, Sample, Swept, Work, sweep},
     stores::Ours,
     zipf,
 };
@@ -35,6 +38,8 @@ pub(super) enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Get,
+    /// By Zipf(0.99).
+    GetOften,
     GetAt(When),
     Scan,
     Commit,
@@ -45,6 +50,7 @@ impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Get => "latest get",
+            Self::GetOften => "latest get, Zipf",
             Self::GetAt(When::Recent) => "recent get",
             Self::GetAt(When::Old) => "old get",
             Self::Scan => "scan, by row",
@@ -54,7 +60,8 @@ impl Operation {
 
     pub(super) fn on(self, world: &World) -> Point<'_> {
         match self {
-            Self::Get => world.get(),
+            Self::Get => world.get(zipf::uniform(world.drawn, DRAWS, 4)),
+            Self::GetOften => world.get(zipf::zipf(world.drawn, 0.99, DRAWS, 4)),
             Self::GetAt(when) => world.get_at(when),
             Self::Scan => world.scan(),
             Self::Commit => world.commit(),
@@ -65,7 +72,7 @@ impl Operation {
     pub(super) fn sweep(self, bench: &Bench, points: Vec<Point<'_>>) -> Result<Swept> {
         let work = match self {
             Self::Commit => Work::Fixed(COMMITS),
-            Self::Get | Self::GetAt(_) | Self::Scan => Work::Filling,
+            Self::Get | Self::GetOften | Self::GetAt(_) | Self::Scan => Work::Filling,
         };
         sweep(bench, work, points)
     }
@@ -84,6 +91,8 @@ pub(super) struct World {
     pub(super) ours: Ours,
     /// Sweeps that were loaded; each gave every key a version, batch by batch.
     versions: u32,
+    /// How many of the keys are read in their newest state, and committed: the first ones, which lie anywhere.
+    drawn: u32,
     newest: RefCell<Vec<u32>>,
 }
 
@@ -92,6 +101,17 @@ pub(super) fn config() -> RocksDBConfig {
         recent_versions_size: 2 << 20,
         ..RocksDBConfig::default()
     }
+}
+
+/// Gives every key so many versions, one after the other, a thousand keys in a batch.
+pub(super) fn fill(ours: &Ours, data: &Data, versions: u32) -> Result<()> {
+    for version in 0..versions {
+        for first in (0..data.len()).step_by(BATCH_KEYS as usize) {
+            let writes = data.writes(first..data.len().min(first + BATCH_KEYS), version);
+            ours.write(data.rows(&writes))?;
+        }
+    }
+    Ok(())
 }
 
 impl World {
@@ -105,12 +125,7 @@ impl World {
         bench.say(&format!("loading {name}"));
         let ours = Ours::open(&bench.fresh(name)?, &config())?;
         let data = Data::new(keys, VALUE_BYTES);
-        for version in 0..versions {
-            for first in (0..keys).step_by(BATCH_KEYS as usize) {
-                let writes = data.writes(first..keys.min(first + BATCH_KEYS), version);
-                ours.write(data.rows(&writes))?;
-            }
-        }
+        fill(&ours, &data, versions)?;
         ours.engine.compact()?;
         let world = Self::over(ours, data, versions);
         world.ours.scan()?;
@@ -122,11 +137,27 @@ impl World {
     pub(super) fn over(ours: Ours, data: Data, versions: u32) -> Self {
         let newest = RefCell::new(vec![versions - 1; data.keys.len()]);
         Self {
+            drawn: data.len(),
             data,
             ours,
             versions,
             newest,
         }
+    }
+
+    /// The same where only so many keys are read in their newest state, and committed.
+    pub(super) fn drawing(self, keys: u32) -> Self {
+        let drawn = keys.min(self.data.len());
+        Self { drawn, ..self }
+    }
+
+    /// Leaves the store as it is, opens it again, and tells how long that took.
+    pub(super) fn reopen(self, path: &Path, config: &RocksDBConfig) -> Result<(Self, Duration)> {
+        drop(self.ours);
+        let start = Instant::now();
+        let ours = Ours::open(path, config)?;
+        let took = start.elapsed();
+        Ok((Self { ours, ..self }, took))
     }
 
     fn batches(&self) -> u32 {
@@ -151,11 +182,11 @@ impl World {
 
     fn draws(&self, when: When) -> Vec<Draw> {
         let (batches, last) = (self.batches(), self.last());
-        let (from, to) = match when {
-            When::Recent => (last - batches / 20, last),
-            When::Old => (batches, batches.max(last - batches)),
+        let (keys, from, to) = match when {
+            When::Recent => (self.drawn, last - batches / 20, last),
+            When::Old => (self.data.len(), batches, batches.max(last - batches)),
         };
-        let ids = zipf::uniform(self.data.len(), DRAWS, 5);
+        let ids = zipf::uniform(keys, DRAWS, 5);
         let offsets = zipf::uniform(to - from + 1, DRAWS, 6);
         let draw = |(id, offset)| Draw {
             id,
@@ -165,9 +196,8 @@ impl World {
         ids.into_iter().zip(offsets).map(draw).collect()
     }
 
-    /// Gets the newest value of random keys.
-    fn get(&self) -> Point<'_> {
-        let ids = zipf::uniform(self.data.len(), DRAWS, 4);
+    /// Gets the newest values of keys.
+    fn get(&self, ids: Vec<u32>) -> Point<'_> {
         Box::new(move |reads, round| {
             let newest = self.newest.borrow();
             Clock::Thread.time(|| {
@@ -216,7 +246,7 @@ impl World {
     /// Sets random keys, each in a commit of its own.
     fn commit(&self) -> Point<'_> {
         Box::new(move |commits, round| {
-            let ids = zipf::uniform(self.data.len(), length(commits), u64::from(round) + 70);
+            let ids = zipf::uniform(self.drawn, length(commits), u64::from(round) + 70);
             let writes = self.next(ids);
             Clock::Process.time(|| {
                 self.set_all(&writes)?;
@@ -302,7 +332,7 @@ impl World {
         Ok(())
     }
 
-    fn expected(&self) -> crate::stores::Seen {
+    pub(super) fn expected(&self) -> crate::stores::Seen {
         expected(&self.newest.borrow())
     }
 

@@ -4,31 +4,44 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::{
-    convert::{at_least_one, float, times},
-    harness::{Bench, Outcome, Sample, Work, median, rate},
-};
+use super::{Bench, Outcome, Sample, Work, median, rate};
+use crate::convert::{at_least_one, float, times};
 
 /// The operation at one point: does `work` units of it in round `round`.
-pub(super) type Point<'a> = Box<dyn FnMut(u64, u32) -> Result<Sample> + 'a>;
+pub(crate) type Point<'a> = Box<dyn FnMut(u64, u32) -> Result<Sample> + 'a>;
 
 /// What the rounds gave: for each point, a sample a round.
-pub(super) struct Swept {
+pub(crate) struct Swept {
     samples: Vec<Vec<Sample>>,
 }
 
-/// Measures all points in every round, beginning with another one each time.
-pub(super) fn sweep(bench: &Bench, work: Work, mut points: Vec<Point<'_>>) -> Result<Swept> {
+/// Measures all points in every round, in changing orders.
+pub(crate) fn sweep(bench: &Bench, work: Work, points: Vec<Point<'_>>) -> Result<Swept> {
+    sweep_rounds(bench, bench.size.rounds, work, points)
+}
+
+/// The same in so many rounds: for work of which a single round takes long.
+pub(crate) fn sweep_rounds(
+    bench: &Bench,
+    rounds: u32,
+    work: Work,
+    mut points: Vec<Point<'_>>,
+) -> Result<Swept> {
     let length = bench.size.round / 2;
     let amounts = points
         .iter_mut()
         .map(|point| amount(length, work, point))
         .collect::<Result<Vec<_>>>()?;
     let mut samples = vec![Vec::new(); points.len()];
-    for round in 0..bench.size.rounds {
+    for round in 0..rounds {
         let mut all: Vec<_> = points.iter_mut().zip(&amounts).zip(&mut samples).collect();
-        let first = round as usize % all.len().max(1);
+        // A round and the next go through the points in opposite order: what comes late in a round, when much waits to
+        // be written, comes early in the other.
+        let first = (round / 2) as usize % all.len().max(1);
         all.rotate_left(first);
+        if round % 2 == 1 {
+            all.reverse();
+        }
         for ((point, work), samples) in all {
             samples.push(point(*work, round)?);
         }
@@ -53,8 +66,15 @@ fn amount(length: Duration, work: Work, point: &mut Point<'_>) -> Result<u64> {
 }
 
 impl Swept {
+    /// Each point against the first.
+    pub(crate) fn against_first(&self) -> Vec<Outcome> {
+        (0..self.samples.len())
+            .map(|point| self.outcome(point, 0))
+            .collect()
+    }
+
     /// The median time of one operation at each point, in nanoseconds.
-    pub(super) fn costs(&self) -> Vec<f64> {
+    pub(crate) fn costs(&self) -> Vec<f64> {
         let of_point = |samples: &Vec<Sample>| {
             let rates = samples.iter().map(|sample| rate(*sample));
             1e9 / median(&sorted(rates.collect()))
@@ -63,7 +83,7 @@ impl Swept {
     }
 
     /// One point against another, round by round.
-    pub(super) fn outcome(&self, point: usize, base: usize) -> Outcome {
+    pub(crate) fn outcome(&self, point: usize, base: usize) -> Outcome {
         let samples = |point: usize| self.samples.get(point).into_iter().flatten();
         let rates = |point| sorted(samples(point).map(|sample| rate(*sample)).collect());
         let pairs = || samples(point).zip(samples(base));
@@ -91,7 +111,7 @@ impl Swept {
     }
 
     /// The last point against the first.
-    pub(super) fn growth(&self) -> Outcome {
+    pub(crate) fn growth(&self) -> Outcome {
         self.outcome(self.samples.len().saturating_sub(1), 0)
     }
 }
