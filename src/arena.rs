@@ -9,22 +9,29 @@ use bytes::{Bytes, BytesMut};
 /// a string does not fit.
 const PART: usize = 64;
 
-/// Copies strings into blocks of so many bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Arena<const BLOCK_BYTES: usize>(BytesMut);
+/// Copies strings into blocks of so many bytes. The first ones may be smaller: then each is twice the one before, and no
+/// more than half of what is taken is left over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arena<const BLOCK_BYTES: usize, const FIRST_BYTES: usize = BLOCK_BYTES> {
+    block: BytesMut,
+    /// The size of the last block.
+    block_bytes: usize,
+}
 
-impl<const BLOCK_BYTES: usize> Arena<BLOCK_BYTES> {
+impl<const BLOCK_BYTES: usize, const FIRST_BYTES: usize> Arena<BLOCK_BYTES, FIRST_BYTES> {
     const COPIED_BYTES: usize = BLOCK_BYTES / PART;
 
     pub(crate) fn copy(&mut self, bytes: &[u8]) -> Bytes {
         if bytes.len() > Self::COPIED_BYTES {
             return Bytes::copy_from_slice(bytes);
         }
-        if self.0.capacity() < bytes.len() {
-            self.0 = BytesMut::with_capacity(BLOCK_BYTES);
+        if self.block.capacity() < bytes.len() {
+            let doubled = (2 * self.block_bytes).clamp(FIRST_BYTES, BLOCK_BYTES);
+            self.block_bytes = doubled.max(bytes.len());
+            self.block = BytesMut::with_capacity(self.block_bytes);
         }
-        self.0.extend_from_slice(bytes);
-        self.0.split().freeze()
+        self.block.extend_from_slice(bytes);
+        self.block.split().freeze()
     }
 
     /// The same for what can be shared: where it is long, it is.
@@ -74,5 +81,18 @@ mod tests {
         let apart = pair.each_ref().map(Arena::<128>::apart);
         assert_eq!(apart, pair);
         assert_ne!(apart[0].as_ptr(), pair[0].as_ptr());
+    }
+
+    #[test]
+    fn blocks_grow_from_the_first_to_the_largest() {
+        let mut arena = Arena::<1024, 32>::default();
+        let mut sizes = Vec::new();
+        for byte in 0..=255 {
+            assert_eq!(arena.copy(&[byte; 16]), [byte; 16][..]);
+            if sizes.last() != Some(&arena.block_bytes) {
+                sizes.push(arena.block_bytes);
+            }
+        }
+        assert_eq!(sizes, [32, 64, 128, 256, 512, 1024]);
     }
 }

@@ -156,6 +156,11 @@ impl WriteBatch {
         self.bytes.len()
     }
 
+    /// How many writes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
     /// The writes in order: keyspace, key, and the value, or `None` to remove the row.
     pub(crate) fn writes(&self) -> impl Iterator<Item = (Keyspace, &[u8], Option<&[u8]>)> {
         let mut rest = self.bytes.as_slice();

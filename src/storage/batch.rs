@@ -1,9 +1,10 @@
 //! [`Batch`]: changes that become one commit.
 
-use std::{borrow::Cow, time::SystemTime};
+use std::{borrow::Cow, fmt, time::SystemTime};
 
 use super::iter::{Key, Value};
 use crate::{
+    arena::Arena,
     config::Durability,
     error::{Error, Result},
     limits::{BATCH_MAX_BYTES, BATCH_MAX_WRITES, KEY_MAX_BYTES, VALUE_MAX_BYTES},
@@ -30,10 +31,25 @@ pub(crate) type Write = (Key, Option<Value>);
 /// assert_eq!(engine.at(commit.timestamp)?.get(b"bob")?.as_deref(), Some(&b"30"[..]));
 /// # Ok::<(), sapwood::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Batch {
     writes: Vec<Write>,
+    copies: Copies,
 }
+
+/// Keys and values of a batch, side by side; apart from each other, since keys may be kept for longer.
+#[derive(Clone, Default)]
+struct Copies {
+    keys: Arena<COPY_BYTES, COPY_FIRST_BYTES>,
+    values: Arena<COPY_BYTES, COPY_FIRST_BYTES>,
+}
+
+/// The largest block of memory for copies.
+const COPY_BYTES: usize = 64 << 10;
+/// And the smallest.
+const COPY_FIRST_BYTES: usize = 512;
+/// A batch of fewer changes copies each by itself: that costs less than a block.
+const COPIED_APART: usize = 3;
 
 impl Batch {
     /// No changes.
@@ -43,16 +59,25 @@ impl Batch {
 
     /// Sets a key to a value.
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
-        let value = Value::copy_from_slice(value.as_ref());
-        self.writes
-            .push((Key::copy_from_slice(key.as_ref()), Some(value)));
+        self.push(key.as_ref(), Some(value.as_ref()));
         self
     }
 
     /// Deletes a key; one that is not there stays so.
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> &mut Self {
-        self.writes.push((Key::copy_from_slice(key.as_ref()), None));
+        self.push(key.as_ref(), None);
         self
+    }
+
+    fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let write = if self.writes.len() < COPIED_APART {
+            let value = value.map(Value::copy_from_slice);
+            (Key::copy_from_slice(key), value)
+        } else {
+            let value = value.map(|value| self.copies.values.copy(value));
+            (self.copies.keys.copy(key), value)
+        };
+        self.writes.push(write);
     }
 
     /// How many changes there are, repeated keys counted each time.
@@ -67,7 +92,10 @@ impl Batch {
 
     /// The changes, which are in order already where their keys are.
     pub(crate) fn from_writes(writes: Vec<Write>) -> Self {
-        Self { writes }
+        Self {
+            writes,
+            copies: Copies::default(),
+        }
     }
 
     /// Checks the limits, sorts by key and keeps the last write of each.
@@ -85,6 +113,22 @@ impl Batch {
     }
 }
 
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.writes == other.writes
+    }
+}
+
+impl Eq for Batch {}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("writes", &self.writes)
+            .finish()
+    }
+}
+
 impl From<Vec<(Vec<u8>, Option<Vec<u8>>)>> for Batch {
     fn from(writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Self {
         writes.into_iter().collect()
@@ -95,9 +139,7 @@ impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Batch {
     fn from_iter<I: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(writes: I) -> Self {
         let shared =
             |(key, value): (Vec<u8>, Option<Vec<u8>>)| (Key::from(key), value.map(Value::from));
-        Self {
-            writes: writes.into_iter().map(shared).collect(),
-        }
+        Self::from_writes(writes.into_iter().map(shared).collect())
     }
 }
 

@@ -45,7 +45,8 @@ use crate::{
     codec::{
         commit, deleted,
         key::{self, KeyBuffer},
-        meta, record,
+        meta,
+        record::{self, RECORD_HEADER_BYTES},
     },
     config::Durability,
     error::{Error, Result},
@@ -64,6 +65,17 @@ const PARTS_AT_ONCE: usize = if cfg!(test) { 2 } else { 128 };
 const BATCH_BYTES: usize = if cfg!(test) { 128 } else { 1 << 20 };
 /// What a commit owes for each key that it writes, in keys to be merged.
 const OWED_KEYS: u64 = 2;
+
+/// What a key has before the next of its versions is merged.
+#[derive(Clone, Copy, Debug)]
+enum Newest<'v> {
+    /// The row that is stored.
+    Stored(&'v [u8]),
+    /// A version that was merged over it: the header of its row, and its value.
+    Merged([u8; RECORD_HEADER_BYTES], &'v [u8]),
+    /// Nothing; when it was deleted last, or 0.
+    Absent { deleted: Timestamp },
+}
 
 /// What is stored for a key that versions are merged over.
 #[derive(Debug)]
@@ -381,29 +393,33 @@ fn merge_key(
         OldRow::Live(row) => lookup::peek_current(encoded, row)?.start,
         OldRow::Absent { deleted } => *deleted,
     };
-    let mut newest = old;
+    let mut newest = match &old {
+        OldRow::Live(row) => Newest::Stored(row),
+        OldRow::Absent { deleted } => Newest::Absent { deleted: *deleted },
+    };
     let (mut is_changed, mut last_delete) = (false, None);
     for RecentVersion { start, value } in versions {
         if *start <= merged {
             continue;
         }
         is_changed = true;
-        let previous_end = match &newest {
-            OldRow::Live(row) => {
-                let bytes = move_to_history(batch, encoded, row, *start)?;
+        let previous_end = match newest {
+            Newest::Stored(row) => {
+                ended.add(*start, move_to_history(batch, encoded, row, &[], *start)?);
+                *start
+            }
+            Newest::Merged(header, value) => {
+                let bytes = move_to_history(batch, encoded, &header, value, *start)?;
                 ended.add(*start, bytes);
                 *start
             }
-            OldRow::Absent { deleted } => *deleted,
+            Newest::Absent { deleted } => deleted,
         };
         newest = match value {
-            Some(value) => {
-                let header = record::header(*start, previous_end);
-                OldRow::Live([&header[..], value].concat().into())
-            }
+            Some(value) => Newest::Merged(record::header(*start, previous_end), value),
             None => {
                 last_delete = Some(*start);
-                OldRow::Absent { deleted: *start }
+                Newest::Absent { deleted: *start }
             }
         };
     }
@@ -418,27 +434,32 @@ fn merge_key(
         );
     }
     match newest {
-        OldRow::Live(row) => batch.put(Keyspace::Current, &[encoded], &[&row]),
-        OldRow::Absent { .. } => batch.remove(Keyspace::Current, encoded),
+        Newest::Stored(row) => batch.put(Keyspace::Current, &[encoded], &[row]),
+        Newest::Merged(header, value) => {
+            batch.put(Keyspace::Current, &[encoded], &[&header, value]);
+        }
+        Newest::Absent { .. } => batch.remove(Keyspace::Current, encoded),
     }
     Ok(())
 }
 
-/// Moves a row that ends at `end`: in history its end stands where its start stood. Returns its bytes there.
+/// Moves a row that ends at `end`: in history its end stands where its start stood. The row is in two pieces, of which the
+/// first has its header. Returns its bytes there.
 fn move_to_history(
     batch: &mut WriteBatch,
     encoded: &[u8],
-    old: &[u8],
+    head: &[u8],
+    rest: &[u8],
     end: Timestamp,
 ) -> Result<u64> {
-    let row = lookup::peek_current(encoded, old)?;
+    let row = lookup::peek_current(encoded, head)?;
     let mut version_key = KeyBuffer::from_slice(encoded);
     key::push_start(&mut version_key, row.start);
-    let tail = old.get(8..).unwrap_or_default();
+    let tail = head.get(8..).unwrap_or_default();
     batch.put(
         Keyspace::History,
         &[&version_key],
-        &[&end.get().to_be_bytes(), tail],
+        &[&end.get().to_be_bytes(), tail, rest],
     );
-    Ok((version_key.len() + 8 + tail.len()) as u64)
+    Ok((version_key.len() + 8 + tail.len() + rest.len()) as u64)
 }

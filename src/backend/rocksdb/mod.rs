@@ -82,6 +82,10 @@ pub(crate) struct RocksDBBackend {
 
 /// Bytes that are written before cursors that lie idle are let go of, with the memtables and files that they hold.
 const IDLE_BYTES: u64 = 8 << 20;
+/// What a batch of RocksDB's begins with, and what it has for each row beside key and value, about: then it is not copied as
+/// it grows.
+const HEADER_BYTES: usize = 12;
+const ROW_OVERHEAD_BYTES: usize = 8;
 
 impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
@@ -207,7 +211,9 @@ impl Backend for RocksDBBackend {
         if self.is_read_only {
             return Err(Error::opened_to_read());
         }
-        let mut writes = rocksdb::WriteBatch::default();
+        let mut writes = rocksdb::WriteBatch::with_capacity_bytes(
+            batch.size_bytes() + batch.len() * ROW_OVERHEAD_BYTES + HEADER_BYTES,
+        );
         for (keyspace, key, value) in batch.writes() {
             let handle = self.database.handle(keyspace);
             match value {
