@@ -20,7 +20,7 @@ const FLAGS_PLAIN: u8 = 0;
 ///
 /// `previous_end` is when the version before this one ended: `start` where it was overwritten, an
 /// earlier timestamp where the key was deleted in between, 0 where there was none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CurrentRow<V = Bytes> {
     /// The commit that wrote this version.
     pub start: Timestamp,
@@ -35,7 +35,7 @@ pub struct CurrentRow<V = Bytes> {
 /// ```text
 /// | end: 8 | previous_end: 8 | flags: 1 | value ... |
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryRow<V = Bytes> {
     /// The commit that replaced or deleted this version: it is alive over `[start, end)`.
     pub end: Timestamp,

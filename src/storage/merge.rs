@@ -46,7 +46,7 @@ use crate::{
         commit, deleted,
         key::{self, KeyBuffer},
         meta,
-        record::{self, RECORD_HEADER_BYTES},
+        record::{self, CurrentRow},
     },
     config::Durability,
     error::{Error, Result},
@@ -69,12 +69,11 @@ const OWED_KEYS: u64 = 2;
 /// What a key has before the next of its versions is merged.
 #[derive(Clone, Copy, Debug)]
 enum Newest<'v> {
-    /// The row that is stored.
-    Stored(&'v [u8]),
-    /// A version that was merged over it: the header of its row, and its value.
-    Merged([u8; RECORD_HEADER_BYTES], &'v [u8]),
+    Live(CurrentRow<&'v [u8]>),
     /// Nothing; when it was deleted last, or 0.
-    Absent { deleted: Timestamp },
+    Absent {
+        deleted: Timestamp,
+    },
 }
 
 /// What is stored for a key that versions are merged over.
@@ -389,13 +388,13 @@ fn merge_key(
     versions: &[RecentVersion],
     old: OldRow,
 ) -> Result<()> {
-    let merged = match &old {
-        OldRow::Live(row) => lookup::peek_current(encoded, row)?.start,
-        OldRow::Absent { deleted } => *deleted,
-    };
     let mut newest = match &old {
-        OldRow::Live(row) => Newest::Stored(row),
+        OldRow::Live(row) => Newest::Live(lookup::peek_current(encoded, row)?),
         OldRow::Absent { deleted } => Newest::Absent { deleted: *deleted },
+    };
+    let merged = match newest {
+        Newest::Live(row) => row.start,
+        Newest::Absent { deleted } => deleted,
     };
     let (mut is_changed, mut last_delete) = (false, None);
     for RecentVersion { start, value } in versions {
@@ -404,19 +403,18 @@ fn merge_key(
         }
         is_changed = true;
         let previous_end = match newest {
-            Newest::Stored(row) => {
-                ended.add(*start, move_to_history(batch, encoded, row, &[], *start)?);
-                *start
-            }
-            Newest::Merged(header, value) => {
-                let bytes = move_to_history(batch, encoded, &header, value, *start)?;
-                ended.add(*start, bytes);
+            Newest::Live(row) => {
+                ended.add(*start, move_to_history(batch, encoded, row, *start));
                 *start
             }
             Newest::Absent { deleted } => deleted,
         };
         newest = match value {
-            Some(value) => Newest::Merged(record::header(*start, previous_end), value),
+            Some(value) => Newest::Live(CurrentRow {
+                start: *start,
+                previous_end,
+                value,
+            }),
             None => {
                 last_delete = Some(*start);
                 Newest::Absent { deleted: *start }
@@ -434,32 +432,25 @@ fn merge_key(
         );
     }
     match newest {
-        Newest::Stored(row) => batch.put(Keyspace::Current, &[encoded], &[row]),
-        Newest::Merged(header, value) => {
-            batch.put(Keyspace::Current, &[encoded], &[&header, value]);
+        Newest::Live(row) => {
+            let header = record::header(row.start, row.previous_end);
+            batch.put(Keyspace::Current, &[encoded], &[&header, row.value]);
         }
         Newest::Absent { .. } => batch.remove(Keyspace::Current, encoded),
     }
     Ok(())
 }
 
-/// Moves a row that ends at `end`: in history its end stands where its start stood. The row is in two pieces, of which the
-/// first has its header. Returns its bytes there.
+/// Moves a version that ends at `end`. Returns its bytes in history.
 fn move_to_history(
     batch: &mut WriteBatch,
     encoded: &[u8],
-    head: &[u8],
-    rest: &[u8],
+    row: CurrentRow<&[u8]>,
     end: Timestamp,
-) -> Result<u64> {
-    let row = lookup::peek_current(encoded, head)?;
+) -> u64 {
     let mut version_key = KeyBuffer::from_slice(encoded);
     key::push_start(&mut version_key, row.start);
-    let tail = head.get(8..).unwrap_or_default();
-    batch.put(
-        Keyspace::History,
-        &[&version_key],
-        &[&end.get().to_be_bytes(), tail, rest],
-    );
-    Ok((version_key.len() + 8 + tail.len() + rest.len()) as u64)
+    let header = record::header(end, row.previous_end);
+    batch.put(Keyspace::History, &[&version_key], &[&header, row.value]);
+    (version_key.len() + header.len() + row.value.len()) as u64
 }
