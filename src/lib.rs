@@ -10,6 +10,7 @@
 //! - [`ReadView`]: what reading is, everywhere.
 //! - [`storage::visibility`] and [`prune_rule`]: the two rules that all else serves.
 //! - [`codec`]: the bytes on disk.
+//! - [`cookbook`]: one question, one short program that runs.
 //!
 //! ```
 //! use sapwood::{Batch, Engine, ReadView, Timestamp};
@@ -42,6 +43,7 @@ mod backend;
 mod blocks;
 pub mod codec;
 mod config;
+pub mod cookbook;
 mod engine;
 mod error;
 mod executor;
