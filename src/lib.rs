@@ -44,6 +44,8 @@ mod blocks;
 pub mod codec;
 mod config;
 pub mod cookbook;
+#[cfg(all(doctest, feature = "rocksdb-storage"))]
+mod documents;
 mod engine;
 mod error;
 mod executor;
@@ -93,8 +95,3 @@ pub use timestamp::Timestamp;
 pub use transaction::{
     Isolation, Savepoint, Transacted, Transaction, TransactionIter, TransactionOptions,
 };
-
-/// The examples of the README, compiled and run.
-#[cfg(all(doctest, feature = "rocksdb-storage"))]
-#[doc = include_str!("../README.md")]
-struct ReadmeExamples;
