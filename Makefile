@@ -16,7 +16,7 @@ TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
 .PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \
-	examples e2e doc mutants
+	examples e2e doc book deny semver package mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' Makefile | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -104,6 +104,26 @@ examples: setup ## run every example
 
 doc: setup ## the library's documentation
 	cargo doc --locked --no-deps -p sapwood
+
+book: ## the book of docs/, as pages in target/book (mdBook)
+	@scripts/book
+
+deny: ## licences, bans and sources of all dependencies (cargo-deny; deny.toml)
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --all-features check licenses bans sources
+
+semver: setup ## the library's surface beside that of a release: BASE=v0.1.0 (default: the newest tag)
+	@base=$(or $(BASE),$$(git describe --tags --abbrev=0 2>/dev/null || true)); \
+	if [ -z "$$base" ]; then \
+		echo "semver: there is no tag to compare with (BASE=REVISION names one); the list of the surface is compared" >&2; \
+		cargo test --locked -p sapwood --no-default-features --test tidy surface; exit; \
+	fi; \
+	command -v cargo-semver-checks >/dev/null || cargo install --locked cargo-semver-checks; \
+	cargo semver-checks -p sapwood --baseline-rev "$$base"
+
+package: setup ## what would be published: the list of its files, and whether it builds by itself
+	cargo package --locked -p sapwood --list
+	cargo package --locked -p sapwood
 
 coverage e2e:
 	@echo "make $@: not there yet; it comes with a later part of the project" >&2; exit 2

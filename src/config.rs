@@ -60,13 +60,21 @@ const RECENT_VERSIONS_SIZE: usize = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryConfig {
-    /// Who numbers the commits. [`TimestampSource::Engine`].
+    /// Who numbers the commits.
+    ///
+    /// Unit: a choice. Default: [`TimestampSource::Engine`].
     pub timestamps: TimestampSource,
-    /// As [`RocksDBConfig::max_snapshot_age`]. `None`.
+    /// As [`RocksDBConfig::max_snapshot_age`].
+    ///
+    /// Unit: a duration. Default: `None`, for ever.
     pub max_snapshot_age: Option<Duration>,
-    /// As [`RocksDBConfig::conflict_log_size`]. 64 MiB.
+    /// As [`RocksDBConfig::conflict_log_size`].
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub conflict_log_size: usize,
-    /// As [`RocksDBConfig::recent_versions_size`]. 64 MiB.
+    /// As [`RocksDBConfig::recent_versions_size`].
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub recent_versions_size: usize,
 }
 
@@ -95,42 +103,76 @@ impl Default for MemoryConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RocksDBConfig {
-    /// The database's directory; created, with its parents, where it is missing. `./data`.
+    /// The database's directory; created, with its parents, where it is missing.
+    ///
+    /// Unit: a path, in UTF-8. Default: `./data`.
     pub path: String,
-    /// How many files RocksDB may keep open; -1 for all of them. 10,000.
+    /// How many files RocksDB may keep open; -1 for all of them. The process's own limit (`ulimit -n`) has to be higher.
+    /// With fewer than there are, files are opened again to be read.
+    ///
+    /// Unit: files. Default: 10,000.
     pub max_open_files: i32,
-    /// Memory for the memtables of each keyspace before it is flushed, in bytes. 128 MiB.
+    /// Memory for the memtable of each keyspace before it is flushed; while that goes on, another fills. More of it
+    /// makes fewer and larger files, and opening after a crash longer.
+    ///
+    /// Unit: bytes. Default: 128 MiB.
     pub write_buffer_size: usize,
-    /// Memory for what was read, which all keyspaces share, in bytes: the block cache, and single rows. 512 MiB.
+    /// Memory for what was read, which all keyspaces share: the block cache, and single rows. What it does not hold
+    /// is read from files, and unpacked.
+    ///
+    /// Unit: bytes. Default: 512 MiB.
     pub block_cache_size: usize,
-    /// The part of it for single rows of the newest state, in bytes: at most an eighth. A row that is found there
-    /// is read in less than half of the time (`make bench ONLY=P1`); 0 leaves all to the blocks, for loads that mostly scan. 64 MiB.
+    /// The part of it for single rows of the newest state: at most an eighth. A row that is found there
+    /// is read in less than half of the time (`make bench ONLY=P1`); 0 leaves all to the blocks, for loads that mostly scan.
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub row_cache_size: usize,
-    /// Whether files are compressed, as `compression` says; without it nothing is. `true`.
+    /// Whether files are compressed, as `compression` says; without it nothing is.
+    ///
+    /// Unit: yes or no. Default: `true`.
     pub enable_compression: bool,
-    /// How each keyspace is compressed. LZ4.
+    /// How each keyspace is compressed, in files that are written from now on.
+    ///
+    /// Unit: a choice for each keyspace. Default: LZ4 for all.
     pub compression: Compressions,
-    /// Background flushes and compactions at one time. As many as cores, at least 2.
+    /// Background flushes and compactions at one time. With few, writers may have to wait for them; with many they
+    /// take cores and disk from readers.
+    ///
+    /// Unit: threads. Default: as many as cores, at least 2.
     pub max_background_jobs: i32,
-    /// The size at which compaction cuts its output files, in bytes. 64 MiB.
+    /// The size at which compaction cuts its output files. Smaller ones make a prune rewrite less of what it keeps, and
+    /// need more open files.
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub target_file_size: u64,
-    /// The bytes that flushes and compactions may write in a second; 0 for no limit. 0.
+    /// What flushes and compactions may write in a second, so that they leave the disk to others; 0 for no limit.
+    ///
+    /// Unit: bytes a second. Default: 0.
     pub compaction_rate_limit: u64,
-    /// What a commit waits for when it does not say so itself. [`Durability::Buffered`].
+    /// What a commit waits for when it does not say so itself.
+    ///
+    /// Unit: a choice. Default: [`Durability::Buffered`].
     pub durability: Durability,
-    /// Who numbers the commits. [`TimestampSource::Engine`].
+    /// Who numbers the commits.
+    ///
+    /// Unit: a choice. Default: [`TimestampSource::Engine`].
     pub timestamps: TimestampSource,
     /// How long a snapshot, a transaction or an iterator may hold back pruning. Past it, its next read
-    /// fails with [`TooOld`](crate::ErrorKind::TooOld), and it holds nothing any more. `None`: for
-    /// ever.
+    /// fails with [`TooOld`](crate::ErrorKind::TooOld), and it holds nothing any more.
+    ///
+    /// Unit: a duration. Default: `None`, for ever.
     pub max_snapshot_age: Option<Duration>,
-    /// Memory for the keys of recent commits, which transactions are checked against, in bytes. A
+    /// Memory for the keys of recent commits, which transactions are checked against. A
     /// transaction that stays open while more is committed fails with
-    /// [`TooOld`](crate::ErrorKind::TooOld). Nothing is kept while no transaction is open. 64 MiB.
+    /// [`TooOld`](crate::ErrorKind::TooOld). Nothing is kept while no transaction is open.
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub conflict_log_size: usize,
-    /// Memory for the versions of recent commits until they are merged into the keyspaces, in bytes, about.
+    /// Memory for the versions of recent commits until they are merged into the keyspaces, about.
     /// More of it makes the merge cheaper and opening after a crash longer; commits wait where it is
-    /// full. 0 merges each commit as soon as the next but one is made. 64 MiB.
+    /// full. 0 merges each commit as soon as the next but one is made.
+    ///
+    /// Unit: bytes. Default: 64 MiB.
     pub recent_versions_size: usize,
 }
 

@@ -10,6 +10,7 @@
 //! - [`ReadView`]: what reading is, everywhere.
 //! - [`storage::visibility`] and [`prune_rule`]: the two rules that all else serves.
 //! - [`codec`]: the bytes on disk.
+//! - [`cookbook`]: one question, one short program that runs.
 //!
 //! ```
 //! use sapwood::{Batch, Engine, ReadView, Timestamp};
@@ -42,6 +43,9 @@ mod backend;
 mod blocks;
 pub mod codec;
 mod config;
+pub mod cookbook;
+#[cfg(all(doctest, feature = "rocksdb-storage"))]
+mod documents;
 mod engine;
 mod error;
 mod executor;
@@ -91,8 +95,3 @@ pub use timestamp::Timestamp;
 pub use transaction::{
     Isolation, Savepoint, Transacted, Transaction, TransactionIter, TransactionOptions,
 };
-
-/// The examples of the README, compiled and run.
-#[cfg(all(doctest, feature = "rocksdb-storage"))]
-#[doc = include_str!("../README.md")]
-struct ReadmeExamples;

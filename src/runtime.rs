@@ -88,14 +88,22 @@ pub enum Keep {
 #[non_exhaustive]
 pub struct RuntimeConfig {
     /// How blocks are executed.
+    ///
+    /// Unit: options of their own. Default: those of [`BlockExecutorConfig`].
     pub executor: BlockExecutorConfig,
-    /// Which heights stay readable. [`Keep::All`].
+    /// Which heights stay readable.
+    ///
+    /// Unit: a choice. Default: [`Keep::All`].
     pub keep: Keep,
     /// How many heights may be past [`keep`](Self::keep) before a block prunes them: giving back space
     /// reads all of history, so it is done for many heights at once. `None`: only
-    /// [`Runtime::prune`] does. 256.
+    /// [`Runtime::prune`] does.
+    ///
+    /// Unit: heights, at least 1. Default: 256.
     pub prune_every: Option<u64>,
-    /// How blocks are committed; their height is set by the block. The store's own durability.
+    /// How blocks are committed; their height is set by the block.
+    ///
+    /// Unit: options of their own. Default: those of [`CommitOptions`], so the store's own durability.
     pub commit: CommitOptions,
 }
 

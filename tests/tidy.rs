@@ -4,8 +4,16 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "tidy/configuration.rs"]
+mod configuration;
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/licences.rs"]
 mod licences;
+#[path = "tidy/sources.rs"]
+mod sources;
+#[path = "tidy/surface.rs"]
+mod surface;
 
 use std::{fs, path::Path, process::Command};
 

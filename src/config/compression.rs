@@ -79,14 +79,24 @@ impl FromStr for Compression {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compressions {
     /// Of the newest version of each live key.
+    ///
+    /// Unit: a choice. Default: [`Compression::Lz4`].
     pub current: Compression,
     /// Of the versions that have ended.
+    ///
+    /// Unit: a choice. Default: [`Compression::Lz4`].
     pub history: Compression,
     /// Of the last delete of each key.
+    ///
+    /// Unit: a choice. Default: [`Compression::Lz4`].
     pub deleted: Compression,
     /// Of what each commit did.
+    ///
+    /// Unit: a choice. Default: [`Compression::Lz4`].
     pub commits: Compression,
     /// Of the store's own state.
+    ///
+    /// Unit: a choice. Default: [`Compression::Lz4`].
     pub meta: Compression,
 }
 

@@ -20,17 +20,25 @@ use super::Compressions;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OnlineOptions {
-    /// As [`RocksDBConfig::write_buffer_size`](crate::RocksDBConfig::write_buffer_size), in bytes; from the next
+    /// As [`RocksDBConfig::write_buffer_size`](crate::RocksDBConfig::write_buffer_size); from the next
     /// memtable on.
+    ///
+    /// Unit: bytes. Default: `None`, as it is.
     pub write_buffer_size: Option<usize>,
-    /// As [`RocksDBConfig::target_file_size`](crate::RocksDBConfig::target_file_size), in bytes; for files that
+    /// As [`RocksDBConfig::target_file_size`](crate::RocksDBConfig::target_file_size); for files that
     /// are written from now on.
+    ///
+    /// Unit: bytes. Default: `None`, as it is.
     pub target_file_size: Option<u64>,
     /// As [`RocksDBConfig::compression`](crate::RocksDBConfig::compression), also where the store was opened
     /// without; for files that are written from now on. [`compact`](crate::Engine::compact) writes all of them anew.
+    ///
+    /// Unit: a choice for each keyspace. Default: `None`, as it is.
     pub compression: Option<Compressions>,
     /// Whether RocksDB compacts by itself. Without it a large import need not wait for compactions; reads get
-    /// slower and files more, until it is on again. On when a store is opened.
+    /// slower and files more, until it is on again. It is on when a store is opened.
+    ///
+    /// Unit: yes or no. Default: `None`, as it is.
     pub automatic_compaction: Option<bool>,
 }
 

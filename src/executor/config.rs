@@ -39,30 +39,48 @@ pub enum Mode {
 #[non_exhaustive]
 pub struct BlockExecutorConfig {
     /// The threads that run transactions. No block gets more than it has transactions. More than there are
-    /// cores help where the base is slow to read. As many as cores.
+    /// cores help where the base is slow to read.
+    ///
+    /// Unit: threads, 1 to 4,096. Default: as many as cores.
     pub workers: usize,
     /// How far ahead of the last committed transaction others may be run, at most. It shrinks and grows
-    /// below that with the share of runs that were in vain. 1,024.
+    /// below that with the share of runs that were in vain.
+    ///
+    /// Unit: transactions, at least 1. Default: 1,024.
     pub window: usize,
-    /// Blocks of fewer transactions are run one by one. 32.
+    /// Blocks of fewer transactions are run one by one.
+    ///
+    /// Unit: transactions. Default: 32.
     pub min_parallel_txns: usize,
     /// Whether transactions are run one by one where they are too cheap to be shared out, or mostly wait
     /// for each other, as measured in this block and the ones before. Without it every block of
     /// [`min_parallel_txns`](Self::min_parallel_txns) is run in parallel to its end: for tests and
-    /// measurements. `true`.
+    /// measurements.
+    ///
+    /// Unit: yes or no. Default: `true`.
     pub adaptive: bool,
-    /// The stack of each worker, in bytes: how deep transactions may recurse, in every mode. 8 MiB.
+    /// The stack of each worker: how deep transactions may recurse, in every mode.
+    ///
+    /// Unit: bytes, at least 64 KiB. Default: 8 MiB.
     pub stack_size_bytes: usize,
     /// The calls of its context that a transaction may make; each key of a multi-get and each row of a
-    /// range counts. One that makes more has its writes dropped, and the block goes on. 16,777,216.
+    /// range counts. One that makes more has its writes dropped, and the block goes on.
+    ///
+    /// Unit: calls, at least 1. Default: 16,777,216.
     pub operations_limit: u64,
     /// How long a block may take. Past it the block fails, with nothing committed; a thread that is still
-    /// inside a transaction is left to itself and replaced. `None`.
+    /// inside a transaction is left to itself and replaced.
+    ///
+    /// Unit: a duration. Default: `None`, for ever.
     pub deadline: Option<Duration>,
     /// What the transactions of a block may [charge](super::BlockContext::charge) in all. The first that
-    /// would go beyond it is not executed, and the block ends before it. `None`.
+    /// would go beyond it is not executed, and the block ends before it.
+    ///
+    /// Unit: what transactions charge. Default: `None`, no limit.
     pub block_limit: Option<u64>,
-    /// How a block is run. [`Mode::Parallel`].
+    /// How a block is run.
+    ///
+    /// Unit: a choice. Default: [`Mode::Parallel`].
     pub mode: Mode,
 }
 

@@ -147,11 +147,17 @@ impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Batch {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitOptions {
-    /// The commit's timestamp, above the last; without one, the store hands out the next.
+    /// The commit's timestamp, above the last.
+    ///
+    /// Unit: a timestamp. Default: `None`, the store hands out the next.
     pub timestamp: Option<Timestamp>,
-    /// What the commit waits for; without it, what the store was opened with.
+    /// What the commit waits for.
+    ///
+    /// Unit: a choice. Default: `None`, what the store was opened with.
     pub durability: Option<Durability>,
-    /// The time of day that is noted with the commit; without it, now. It orders nothing.
+    /// The time of day that is noted with the commit. It orders nothing; a policy of retention by age goes by it.
+    ///
+    /// Unit: a time, kept in milliseconds. Default: `None`, now.
     pub time: Option<SystemTime>,
 }
 

@@ -37,7 +37,9 @@ pub struct Pin {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PinOptions {
-    /// For how long it holds; without it, until it is removed.
+    /// For how long it holds, at least: the next call that looks at pins or prunes lets it go.
+    ///
+    /// Unit: a duration. Default: `None`, until it is removed.
     pub ttl: Option<Duration>,
 }
 

@@ -65,15 +65,23 @@ pub enum Isolation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionOptions {
-    /// What a transaction that writes is kept safe from. [`Isolation::Serializable`].
+    /// What a transaction that writes is kept safe from.
+    ///
+    /// Unit: a choice. Default: [`Isolation::Serializable`].
     pub isolation: Isolation,
     /// Refuses writes. Such a transaction is never refused itself (but for the store's age limit), and
     /// costs others nothing.
+    ///
+    /// Unit: yes or no. Default: `false`.
     pub read_only: bool,
-    /// Reads at this timestamp; then it only reads. Without one, at the visible timestamp.
+    /// Reads at this timestamp; then it only reads.
+    ///
+    /// Unit: a timestamp. Default: `None`, the visible timestamp.
     pub at: Option<Timestamp>,
     /// How often [`transact`](crate::Engine::transact) lets others win before it takes a turn in which
-    /// nobody else can commit. 8.
+    /// nobody else can commit.
+    ///
+    /// Unit: attempts. Default: 8.
     pub attempts: u32,
 }
 

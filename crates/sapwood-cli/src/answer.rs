@@ -6,6 +6,8 @@ use sapwood::{
     VerifyReport, Version,
 };
 
+use crate::doctor::Finding;
+
 /// What a command found or did.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
@@ -59,6 +61,8 @@ pub(crate) enum Answer {
     Exported(Export),
     /// An export was applied.
     Applied(Applied),
+    /// The machine was looked at.
+    Examined(Vec<Finding>),
     /// Done, with nothing to tell.
     Done,
     /// Counts.

@@ -7,6 +7,7 @@
 //! | `feeds` | what was committed: feeds, exports |
 //! | `copies`, `maintain` | restoring and backups; migrating and repairing |
 //! | `retention` | what is kept |
+//! | `doctor` | whether the machine is fit |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -19,6 +20,7 @@ mod answer;
 mod args;
 mod copies;
 mod demo;
+mod doctor;
 mod execute;
 mod failure;
 mod feeds;
@@ -94,6 +96,12 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         Action::Retention(action) => {
             let answer = retention::run(&action, cli.db)?;
             format.answer(&Ok(answer))?;
+        }
+        Action::Doctor(args) => {
+            let findings = doctor::run(&args.config(), cli.db);
+            let level = doctor::worst(&findings);
+            format.answer(&Ok(Answer::Examined(findings)))?;
+            return Ok(ExitCode::from(level as u8));
         }
         Action::Repair(args) => {
             let answer = maintain::repair(&args, cli.db)?;

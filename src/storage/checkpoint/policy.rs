@@ -20,10 +20,16 @@ use crate::{
 #[non_exhaustive]
 pub struct CheckpointPolicy {
     /// One is due when the visible timestamp is so far above that of the last: so many commits, or blocks.
+    ///
+    /// Unit: timestamps. Default: `None`, none is due for that.
     pub every_commits: Option<u64>,
     /// One is due when the last is so old, and something was committed since.
+    ///
+    /// Unit: a duration. Default: `None`, none is due for that.
     pub every: Option<Duration>,
-    /// How many are kept, at least 1.
+    /// How many are kept; the oldest go first.
+    ///
+    /// Unit: checkpoints, at least 1. Default: it has to be said.
     pub keep: usize,
 }
 

@@ -24,7 +24,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApplyOptions {
-    /// The last timestamp that is applied; without it, all are.
+    /// The last timestamp that is applied.
+    ///
+    /// Unit: a timestamp. Default: `None`, all are applied.
     pub up_to: Option<Timestamp>,
 }
 

@@ -144,10 +144,15 @@ impl CommitRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeedOptions {
-    /// How far behind the newest commit its acknowledged position may be, in timestamps.
+    /// How far behind the newest commit its acknowledged position may be. One that is further behind is let go by the next
+    /// prune.
+    ///
+    /// Unit: timestamps. Default: `None`, any distance.
     pub max_lag: Option<u64>,
     /// For how long it may leave a commit unacknowledged, by the commit's time and not before the last
-    /// acknowledgement.
+    /// acknowledgement. One that takes longer is let go by the next prune.
+    ///
+    /// Unit: a duration. Default: `None`, for ever.
     pub max_age: Option<Duration>,
 }
 

@@ -45,7 +45,9 @@ const DEBT_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// At most the states after the last so many commits can be read, the newest included; at least 1.
+    /// At most the states after the last so many commits can be read, the newest included.
+    ///
+    /// Unit: commits, at least 1. Default: `None`, no limit.
     pub commits: Option<u64>,
     /// At most the states that were the newest at some time of the last so long, up to the newest commit: what
     /// counts are the [times](crate::CommitOptions::time) that commits carry, and not when the policy looks. It counts
@@ -53,17 +55,26 @@ pub struct RetentionPolicy {
     ///
     /// Times of commits need not rise. So a commit counts as old once it and all before it are, and a newest
     /// commit from the future counts as one of now: a wrong time keeps more, never less.
+    ///
+    /// Unit: a duration. Default: `None`, no limit.
     pub age: Option<Duration>,
     /// Once history takes more bytes than this, by the backend's own count of it, it is brought down to seven
     /// eighths of it. What pins and snapshots hold may keep it above.
+    ///
+    /// Unit: bytes. Default: `None`, no limit.
     pub history_bytes: Option<u64>,
     /// The states after the last so many commits can be read whatever the limits say.
+    ///
+    /// Unit: commits, at least 1. Default: `None`, no promise.
     pub at_least_commits: Option<u64>,
-    /// Writers wait while the [retention debt](crate::RetentionStatus::debt_bytes) is more than this. `None`: they never
-    /// do.
+    /// Writers wait while the [retention debt](crate::RetentionStatus::debt_bytes) is more than this.
+    ///
+    /// Unit: bytes. Default: `None`, they never do.
     pub debt_limit_bytes: Option<u64>,
     /// For how long they wait before they are refused with
-    /// [`RetentionDebt`](crate::ErrorKind::RetentionDebt). 10 seconds where it is not said.
+    /// [`RetentionDebt`](crate::ErrorKind::RetentionDebt).
+    ///
+    /// Unit: a duration. Default: `None`, 10 seconds.
     pub debt_wait: Option<Duration>,
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod copies;
+mod doctor;
 mod feeds;
 mod maintain;
 mod query;
@@ -10,6 +11,7 @@ mod values;
 
 pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
 pub(crate) use maintain::{MigrateAction, NewOptions, RepairArgs};
 use std::path::PathBuf;
@@ -71,6 +73,8 @@ pub(crate) enum Action {
     /// Nothing is taken out of the damaged one. A checkpoint or a backup, where there is one, is better. Ends with 1
     /// where something is missing in the new one.
     Repair(RepairArgs),
+    /// Look whether this machine, and the place of the database, are fit for it; say what to do.
+    Doctor(DoctorArgs),
     /// Show, change and keep to what is kept of the past.
     #[command(subcommand, after_help = RETENTION_EXAMPLES)]
     Retention(RetentionAction),
@@ -104,6 +108,7 @@ Examples:
   sapwood restore copies/monday --db new.db
   sapwood compact --prefix src/            rewrite the files of some keys, or of all
   sapwood repair new.db --db damaged.db    save what can be read
+  sapwood doctor                           limits, disk, file system, memory: are they enough
   echo 'status' | sapwood shell --db sapwood.db --json
 
 Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins

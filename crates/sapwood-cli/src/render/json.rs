@@ -5,7 +5,7 @@ use sapwood::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{clock, retention};
+use super::{clock, doctor, retention};
 use crate::{
     answer::Answer,
     failure::{Failure, Result},
@@ -76,6 +76,7 @@ fn fields(answer: &Answer) -> Value {
             "epoch": report.epoch,
         }),
         Answer::Verified(report) => verified(report),
+        Answer::Examined(findings) => doctor::json(findings),
         Answer::Restored { timestamp, epoch } => json!({
             "timestamp": timestamp.get(),
             "epoch": epoch,

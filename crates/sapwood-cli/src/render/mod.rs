@@ -1,6 +1,7 @@
 //! Answers as text: one JSON object for programs, tables and sentences for people.
 
 pub(crate) mod clock;
+mod doctor;
 mod json;
 mod people;
 mod retention;

@@ -7,7 +7,7 @@ use sapwood::{
 };
 
 use super::{
-    clock, retention,
+    clock, doctor, retention,
     table::{bytes, number, optional, table},
 };
 use crate::{
@@ -69,6 +69,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         ),
         Answer::Checkpoint(timestamp) => format!("the state up to {timestamp} was copied"),
         Answer::Verified(report) => verified(report),
+        Answer::Examined(findings) => doctor::people(findings),
         Answer::Restored { timestamp, .. } => {
             format!("the state up to {timestamp} was restored")
         }
