@@ -11,6 +11,7 @@
 mod bad_input;
 mod copies;
 mod demo;
+mod explore;
 mod feeds;
 mod import_changes;
 mod import_ethereum;
