@@ -37,11 +37,8 @@ pub(crate) fn run(args: &ExploreArgs, db: Option<PathBuf>, format: Format) -> Re
         .listen(args.listen)
         .allow_writes(args.allow_writes)
         .name(name);
-    let explorer = serve(&session.engine, options).map_err(|error| failed(&error))?;
-    format.answer(&Ok(Answer::Exploring(explorer.url())))?;
-    explorer
-        .run_until_signal()
-        .map_err(|error| failed(&error))?;
+    let explorer = serve(&session.engine, options)?;
+    explorer.run_until_signal(|explorer| format.answer(&Ok(Answer::Exploring(explorer.url()))))?;
     session.close()
 }
 
@@ -54,6 +51,8 @@ fn open(path: &Path) -> Result<Session> {
     }
 }
 
-fn failed(error: &ServeError) -> Failure {
-    Failure::new("io", error.to_string()).unusable()
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self::new("io", error.to_string()).unusable()
+    }
 }

@@ -110,37 +110,66 @@ impl Explorer {
         drop(self);
     }
 
-    /// Waits until the process is told to end, by Ctrl-C or a signal to terminate, and ends.
+    /// Waits until the process is told to end, by Ctrl-C or a signal to terminate, and ends. `ready` is called once such
+    /// a signal no longer kills the process: whoever is told there where to look may send one at once.
     ///
     /// # Errors
-    /// [`ServeError::Run`] where the operating system does not tell of signals.
-    pub fn run_until_signal(self) -> Result<(), ServeError> {
+    /// [`ServeError::Run`] where the operating system does not tell of signals; the error of `ready`.
+    pub fn run_until_signal<E: From<ServeError>>(
+        self,
+        ready: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?;
-        runtime.block_on(told_to_end())?;
-        self.stop();
-        Ok(())
+            .build()
+            .map_err(ServeError::from)?;
+        runtime.block_on(async {
+            let mut signals = Signals::new().map_err(ServeError::from)?;
+            ready(&self)?;
+            signals.told().await;
+            Ok(())
+        })
     }
+}
+
+/// What tells a process to end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-async fn told_to_end() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    Ok(())
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
-#[cfg(not(unix))]
-async fn told_to_end() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+/// What tells a process to end.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn told(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 impl Drop for Explorer {

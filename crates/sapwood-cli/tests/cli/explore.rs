@@ -74,6 +74,32 @@ impl Running {
     }
 }
 
+/// What it ends with when it is told to.
+#[cfg(unix)]
+fn ended(mut running: Running) -> Option<i32> {
+    let id = running.child.id().to_string();
+    let told = std::process::Command::new("kill").arg(&id).status();
+    assert!(told.unwrap().success());
+    running.child.wait().unwrap().code()
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_well_when_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, copy) = (directory.path().join("a.db"), directory.path().join("copy"));
+    shell(
+        &db,
+        &format!("set alice 1\ncheckpoint {}\n", copy.display()),
+    );
+    for (path, more) in [(&db, &["--allow-writes"][..]), (&db, &[]), (&copy, &[])] {
+        let running = explore(path, more);
+        let beside = explore(path, &[]);
+        assert_eq!(ended(beside), Some(0));
+        assert_eq!(ended(running), Some(0));
+    }
+}
+
 #[test]
 fn it_shows_a_database_and_only_reads() {
     let directory = tempfile::tempdir().unwrap();

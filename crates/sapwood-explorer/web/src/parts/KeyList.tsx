@@ -4,25 +4,30 @@ import { type Hex, type KeysPage, url } from "../api.ts";
 import { line, typed } from "../bytes.ts";
 import { number, size } from "../format.ts";
 import { usePages } from "../load.ts";
-import { at, changed, key, moment, open, prefix, visible } from "../state.ts";
+import { at, changed, key, moment, open, prefix } from "../state.ts";
 import { Trouble } from "./Trouble.tsx";
 
 type Row = KeysPage["rows"][number];
 
 const ROWS = 200;
+const ROWS_MAX = 1000;
 
 /** What the keyboard goes through: the keys that are shown. */
 export const shown: { keys: Hex[] } = { keys: [] };
 
 function useRows() {
   const search = typed(prefix.value);
-  // The newest state is asked for anew with each commit.
-  const name = `${moment.value} ${search} ${at.value === null ? visible.value : ""} ${changed.value}`;
-  return usePages<Row, Hex>(
-    name,
-    (after) => url("keys", { at: moment.value, prefix: search || null, after, limit: ROWS }),
+  const list = `${at.value ?? "newest"} ${search}`;
+  const before = useRef({ list, rows: 0 });
+  // The newest state is asked for anew with each commit, as far as it was shown.
+  const rows = before.current.list === list ? Math.min(ROWS_MAX, Math.max(ROWS, before.current.rows)) : ROWS;
+  const pages = usePages<Row, Hex>(
+    `${list} ${moment.value} ${changed.value}`,
+    (after) => url("keys", { at: moment.value, prefix: search || null, after, limit: after === null ? rows : ROWS }),
     (answer: KeysPage) => ({ items: answer.rows, next: answer.next }),
   );
+  if (!pages.loading) before.current = { list, rows: pages.items.length };
+  return pages;
 }
 
 function KeyRow({ row, chosen }: { row: Row; chosen: boolean }) {

@@ -186,7 +186,8 @@ function Chart({ axis }: { axis: Axis }) {
     if (event.button !== 0) return;
     const x = xOf(event);
     const second = other.value === null ? null : place(axis, other.value);
-    const near = second !== null && Math.abs(second - x) < 14 && Math.abs(second - x) < Math.abs(place(axis, moment.value) - x);
+    const reach = event.pointerType === "touch" ? 24 : 14;
+    const near = second !== null && Math.abs(second - x) < reach && Math.abs(second - x) < Math.abs(place(axis, moment.value) - x);
     dragged.current = event.shiftKey || near ? "other" : "at";
     box.current?.setPointerCapture(event.pointerId);
     set(x);
