@@ -16,7 +16,7 @@ TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
 .PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \
-	examples e2e doc book deny semver package mutants
+	examples web e2e doc book deny semver package mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' Makefile | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -125,5 +125,15 @@ package: setup ## what would be published: the list of its files, and whether it
 	cargo package --locked -p sapwood --list
 	cargo package --locked -p sapwood
 
-coverage e2e:
+web: ## the explorer's front end anew from its sources (npm); the result is committed
+	npm ci --prefix crates/sapwood-explorer/web --no-audit --no-fund
+	cd crates/sapwood-explorer/web && npm run --silent build
+
+e2e: setup ## the explorer in headless Chromium (Debian's chromium, npm), with pictures in target/explorer
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
+	npm ci --prefix crates/sapwood-explorer/e2e --no-audit --no-fund
+	cargo build --locked --quiet -p sapwood-cli
+	cd crates/sapwood-explorer/e2e && npm test --silent
+
+coverage:
 	@echo "make $@: not there yet; it comes with a later part of the project" >&2; exit 2

@@ -10,6 +10,7 @@ use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
 mod retention;
+mod sizes;
 
 #[cfg(feature = "rocksdb-storage")]
 use crate::{
@@ -21,9 +22,9 @@ use crate::{
     read_view::ReadView,
     snapshot::Snapshot,
     storage::{
-        Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, KeyspaceSize,
-        MemoryStorage, Pin, PinOptions, PruneReport, RollbackReport, Stats, Status, Storage, Value,
-        VerifyReport, store::Store,
+        Batch, CommitInfo, CommitOptions, Diff, History, Iter, KeyRange, MemoryStorage, Pin,
+        PinOptions, PruneReport, RollbackReport, Stats, Status, Storage, Value, VerifyReport,
+        store::Store,
     },
     sync::Arc,
     timestamp::Timestamp,
@@ -580,14 +581,6 @@ impl Engine {
     /// As [`Engine::verify`].
     pub fn verify_with(&self, mut progress: impl FnMut(f64, &str)) -> Result<VerifyReport> {
         self.store.verify(&mut progress)
-    }
-
-    /// The bytes that each keyspace takes.
-    ///
-    /// # Errors
-    /// As every call of [`Storage`].
-    pub fn sizes(&self) -> Result<Vec<KeyspaceSize>> {
-        self.store.sizes()
     }
 
     /// Moves what is in memory to files, where there are files.

@@ -83,11 +83,12 @@ pub use read_view::ReadView;
 pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
 pub use storage::{
-    Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitOptions, CommitRecord,
-    CompactReport, Diff, Export, Feed, FeedHold, FeedOptions, FloorHold, History, Iter, Key,
-    KeyRange, KeyspaceSize, MemoryStorage, Pin, PinOptions, Position, PruneReport, RepairReport,
-    RetentionPolicy, RetentionStatus, RollbackReport, RowsRead, Rule, Stats, Status, Storage,
-    Value, VerifyReport, Version, Violation,
+    Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitLog, CommitOptions,
+    CommitRecord, CommitSummary, CompactReport, Diff, Export, Feed, FeedHold, FeedOptions,
+    FloorHold, History, Iter, Key, KeyRange, KeyspaceSize, LevelSize, MemoryStorage, Pin,
+    PinOptions, Position, PruneReport, RepairReport, RetentionPolicy, RetentionStatus,
+    RollbackReport, RowsRead, Rule, Stats, Status, Storage, Value, VerifyReport, Version,
+    Violation,
 };
 #[cfg(feature = "rocksdb-storage")]
 pub use storage::{Backup, Backups, Checkpoint, CheckpointPolicy, Checkpoints, RocksDBStorage};

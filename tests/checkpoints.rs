@@ -11,6 +11,8 @@
 mod backups;
 #[path = "checkpoints/bad_input.rs"]
 mod bad_input;
+#[path = "checkpoints/beside.rs"]
+mod beside;
 #[path = "checkpoints/branches.rs"]
 mod branches;
 #[path = "checkpoints/consistent.rs"]

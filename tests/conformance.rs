@@ -26,6 +26,8 @@ mod shadow;
 mod bounds;
 #[path = "conformance/changes.rs"]
 mod changes;
+#[path = "conformance/commit_log.rs"]
+mod commit_log;
 #[path = "conformance/commits.rs"]
 mod commits;
 #[path = "conformance/conflicts.rs"]

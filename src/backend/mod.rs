@@ -268,6 +268,17 @@ impl Reclaimed {
     }
 }
 
+/// A file of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TableFile {
+    /// The keyspace of its rows.
+    pub(crate) keyspace: Keyspace,
+    /// Its level in the tree of files, from 0.
+    pub(crate) level: u32,
+    /// Its size, in bytes.
+    pub(crate) size_bytes: u64,
+}
+
 /// How far a long call has come: the part that is done, from 0 to 1, and what it works on.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(f64, &str);
 
@@ -309,6 +320,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Bytes that a keyspace takes, by the backend's own count.
     fn size_bytes(&self, keyspace: Keyspace) -> Result<u64>;
+
+    /// The files that rows lie in, where there are files.
+    fn files(&self) -> Result<Vec<TableFile>> {
+        Ok(Vec::new())
+    }
 
     /// A value that the backend knows under a name of its own.
     fn property(&self, name: &str) -> Result<Option<String>>;

@@ -1,9 +1,12 @@
-//! Change feeds of an [`Engine`].
+//! Change feeds of an [`Engine`], and its log of commits.
+
+use std::ops::RangeBounds;
 
 use super::Engine;
 use crate::{
     error::Result,
-    storage::{Changes, Feed, FeedHold, FeedOptions, Position},
+    storage::{Changes, CommitLog, Feed, FeedHold, FeedOptions, Position},
+    timestamp::Timestamp,
 };
 
 impl Engine {
@@ -118,6 +121,18 @@ impl Engine {
     /// What feeds hold the prune floor at, lowest first: named ones, and readers that live.
     pub fn feed_holds(&self) -> Vec<FeedHold> {
         self.store.feed_holds()
+    }
+
+    /// The commits of a range of timestamps above the prune floor, oldest first, from both ends: when each was made, and
+    /// how many keys it changed. It costs the keys that they name, and no look-up.
+    ///
+    /// # Errors
+    /// As every call of [`Storage`](crate::Storage).
+    ///
+    /// # Examples
+    /// See [`CommitLog`].
+    pub fn commit_log(&self, range: impl RangeBounds<Timestamp>) -> Result<CommitLog> {
+        self.store.commit_log(&range)
     }
 
     /// The last position that the past of a position has in common with the present: the position itself, in the

@@ -14,6 +14,7 @@
 //! | `recovery` | what a store knew when it was left |
 //! | `prune`, `pins`, `guards` | what is kept, and for whom |
 //! | `feed` | the commits above a position, one after the other; what that holds |
+//! | `commit_log` | when commits were made, and how much each changed |
 //! | `compact` | files into their most compact form |
 //! | `retention` | moving the prune floor by a policy |
 //! | `rollback`, `epochs` | going back to a past state, and what that has abandoned |
@@ -41,6 +42,7 @@ mod batch;
 mod checkpoint;
 mod clock;
 pub(crate) mod commit;
+mod commit_log;
 mod compact;
 mod copy;
 mod diff;
@@ -85,6 +87,7 @@ pub use batch::{Batch, CommitInfo, CommitOptions};
 pub(crate) use batch::{check_key, check_value};
 #[cfg(feature = "rocksdb-storage")]
 pub use checkpoint::{Checkpoint, CheckpointPolicy, Checkpoints};
+pub use commit_log::{CommitLog, CommitSummary};
 pub use compact::CompactReport;
 pub use diff::{Change, Diff};
 pub use export::{Applied, ApplyOptions, Export};
@@ -100,5 +103,5 @@ pub use retention::{FloorHold, RetentionPolicy, RetentionStatus};
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;
-pub use status::{KeyspaceSize, Stats, Status};
+pub use status::{KeyspaceSize, LevelSize, Stats, Status};
 pub use verify::{RepairReport, RowsRead, Rule, VerifyReport, Violation};

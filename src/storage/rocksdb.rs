@@ -95,6 +95,36 @@ impl RocksDBStorage {
         Self::open_copy(&config, &manifest)
     }
 
+    /// Opens a database to read while another process has it open, as it is now: what is committed or pruned
+    /// afterwards does not show. Every write is refused; no file of it is changed and none is added. The files that it
+    /// reads stay on the disk while it is open, also where that process has removed them.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is no database,
+    /// [`Locked`](crate::ErrorKind::Locked) where its files change too quickly to be opened,
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) where it is just being rolled back, or such a rollback has to be
+    /// finished; otherwise as [`RocksDBStorage::new`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::{Engine, ReadView, RocksDBConfig, RocksDBStorage};
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let path = directory.path().join("state");
+    /// let engine = Engine::open(&path)?; // in another process, say
+    /// engine.set(b"key", b"one")?;
+    /// let config = RocksDBConfig::at(path.to_str().unwrap());
+    /// let beside = Engine::new(&RocksDBStorage::open_beside(config)?);
+    /// engine.set(b"key", b"two")?;
+    /// assert_eq!(beside.get(b"key")?.as_deref(), Some(&b"one"[..]));
+    /// assert!(beside.set(b"key", b"three").is_err());
+    /// # Ok::<(), sapwood::Error>(())
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "as RocksDBStorage::new")]
+    pub fn open_beside(config: RocksDBConfig) -> Result<Self> {
+        Self::over(RocksDBBackend::open_beside(&config)?, &config)
+    }
+
     /// Opens to read what a manifest speaks of.
     pub(super) fn open_copy(config: &RocksDBConfig, manifest: &Manifest) -> Result<Self> {
         let storage = Self::over(RocksDBBackend::open_read_only(config)?, config)?;

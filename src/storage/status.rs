@@ -1,6 +1,6 @@
 //! [`Status`]: what a store holds, counted.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     guards::Guard,
@@ -93,6 +93,20 @@ pub struct KeyspaceSize {
     pub size_bytes: u64,
 }
 
+/// Files of a keyspace at one level of `RocksDB`'s tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LevelSize {
+    /// The keyspace, as in [`KeyspaceSize`].
+    pub keyspace: &'static str,
+    /// The level, from 0: that of files that were flushed lately.
+    pub level: u32,
+    /// How many files lie there.
+    pub files: u64,
+    /// What they take, in bytes.
+    pub size_bytes: u64,
+}
+
 impl Store {
     /// Counts what the store holds, by reading all of it.
     pub(crate) fn status(self: &Arc<Self>) -> Result<Status> {
@@ -164,6 +178,24 @@ impl Store {
             })
         };
         Keyspace::ALL.into_iter().map(size).collect()
+    }
+
+    /// Files by keyspace and level, in order; levels without files are not among them.
+    pub(crate) fn levels(&self) -> Result<Vec<LevelSize>> {
+        self.check_open()?;
+        let mut levels = BTreeMap::new();
+        for file in self.backend.files()? {
+            let place = (file.keyspace.index(), file.level);
+            let level = levels.entry(place).or_insert(LevelSize {
+                keyspace: file.keyspace.name(),
+                level: file.level,
+                files: 0,
+                size_bytes: 0,
+            });
+            level.files += 1;
+            level.size_bytes += file.size_bytes;
+        }
+        Ok(levels.into_values().collect())
     }
 
     fn count_keys(self: &Arc<Self>, guard: &Guard) -> Result<u64> {

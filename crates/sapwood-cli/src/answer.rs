@@ -71,6 +71,8 @@ pub(crate) enum Answer {
     Stats(Stats),
     /// An import ended.
     Imported(Imported),
+    /// The explorer answers at this address.
+    Exploring(String),
     /// The demo ended.
     Demo(Report),
 }

@@ -8,6 +8,7 @@
 //! | `copies`, `maintain` | restoring and backups; migrating and repairing |
 //! | `retention` | what is kept |
 //! | `doctor` | whether the machine is fit |
+//! | `explore` | the explorer over a database |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
@@ -22,6 +23,7 @@ mod copies;
 mod demo;
 mod doctor;
 mod execute;
+mod explore;
 mod failure;
 mod feeds;
 mod import;
@@ -113,6 +115,7 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         }
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
+        Action::Explore(args) => explore::run(&args, cli.db, format)?,
         Action::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sapwood", &mut script);

@@ -53,6 +53,11 @@ impl Session {
         Self::over(path, RocksDBStorage::open_read_only)
     }
 
+    /// Opens a database to read that another process has open, as it is now.
+    pub(crate) fn beside(path: &Path) -> Result<Self> {
+        Self::over(path, RocksDBStorage::open_beside)
+    }
+
     fn over(
         path: &Path,
         open: impl FnOnce(RocksDBConfig) -> sapwood::Result<RocksDBStorage>,

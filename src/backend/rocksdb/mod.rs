@@ -4,6 +4,7 @@
 //! compaction filters do not respect them, and the read rules need none.
 
 pub(crate) mod backup;
+mod beside;
 mod compact;
 mod cursor;
 mod filter;
@@ -19,11 +20,11 @@ mod synced;
 use std::{fmt, path::Path};
 
 use bytes::Bytes;
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteOptions};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, LiveFile, ReadOptions, WriteOptions};
 use self_cell::self_cell;
 
 use super::{
-    Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, WriteBatch,
+    Access, Backend, Cursor, Keyspace, Progress, Reclaimed, Scope, TableFile, WriteBatch,
     row_cache::{Known, RowCache},
 };
 use crate::{
@@ -100,6 +101,13 @@ impl RocksDBBackend {
     pub(crate) fn open_read_only(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
         let database = open::open_read_only(config, &filters)?;
+        Ok(Self::new(database, filters, config, None))
+    }
+
+    /// Opens a database to read that another process may have open. No file of it is changed, and none is added.
+    pub(crate) fn open_beside(config: &RocksDBConfig) -> Result<Self> {
+        let filters = Arc::new(filter::Filters::default());
+        let database = beside::open_beside(config, &filters)?;
         Ok(Self::new(database, filters, config, None))
     }
 
@@ -297,6 +305,22 @@ impl Backend for RocksDBBackend {
             Ok(number.map_err(|e| convert(&e))?.unwrap_or(0))
         };
         Ok(number("rocksdb.live-sst-files-size")? + number("rocksdb.cur-size-all-mem-tables")?)
+    }
+
+    fn files(&self) -> Result<Vec<TableFile>> {
+        let files = self.database.db().live_files().map_err(|e| convert(&e))?;
+        let file = |file: LiveFile| {
+            // `default` stays empty: it has no file.
+            let keyspace = Keyspace::ALL
+                .into_iter()
+                .find(|keyspace| keyspace.name() == file.column_family_name)?;
+            Some(TableFile {
+                keyspace,
+                level: u32::try_from(file.level).unwrap_or(0),
+                size_bytes: file.size as u64,
+            })
+        };
+        Ok(files.into_iter().filter_map(file).collect())
     }
 
     fn property(&self, name: &str) -> Result<Option<String>> {

@@ -1,8 +1,9 @@
-//! The commands that only the command line has: shell, import, demo.
+//! The commands that only the command line has: shell, import, explore, demo.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use sapwood_explorer::ExplorerOptions;
 
 /// How the shell is started.
 #[derive(Debug, Args)]
@@ -72,4 +73,24 @@ pub(crate) struct DemoArgs {
     /// Which states are checked.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// How a database is looked at.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sapwood explore --db history.sapwood              then open the address that it prints
+  sapwood explore --listen 127.0.0.1:0              at any free port
+  sapwood explore --allow-writes                    set, delete, pin, unpin and prune from the page
+
+Ctrl-C ends it. A checkpoint can be looked at, too. A database that another process has open is shown as it is when
+this begins; to follow it, let that process serve the explorer (the crate sapwood-explorer).
+There is no password: listen elsewhere than on loopback only where everybody may read who can connect.")]
+pub(crate) struct ExploreArgs {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = ExplorerOptions::default().listen)]
+    pub(crate) listen: SocketAddr,
+    /// Let the page set, delete, pin, unpin and prune.
+    #[arg(long)]
+    pub(crate) allow_writes: bool,
 }

@@ -9,7 +9,7 @@ mod query;
 mod retention;
 mod values;
 
-pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
+pub(crate) use commands::{DemoArgs, ExploreArgs, ImportSource, ShellArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
@@ -81,6 +81,9 @@ pub(crate) enum Action {
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
 
+    /// Look at a database in a browser: its whole history under a slider.
+    Explore(ExploreArgs),
+
     /// Show what the engine does, on a git history, and check it against git.
     Demo(DemoArgs),
 
@@ -109,6 +112,7 @@ Examples:
   sapwood compact --prefix src/            rewrite the files of some keys, or of all
   sapwood repair new.db --db damaged.db    save what can be read
   sapwood doctor                           limits, disk, file system, memory: are they enough
+  sapwood explore                          look at all of it in a browser
   echo 'status' | sapwood shell --db sapwood.db --json
 
 Keys and values are text with \\n \\t \\\\ \\\" \\xNN for other bytes; put -- before one that begins

@@ -116,6 +116,7 @@ fn fields(answer: &Answer) -> Value {
             "writes": imported.writes,
             "visible": imported.visible.get(),
         }),
+        Answer::Exploring(url) => json!({ "url": url }),
         Answer::Demo(report) => json!({
             "commits": report.commits,
             "states_checked": report.states_checked,

@@ -101,6 +101,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
         Answer::Imported(report) => imported(report),
+        Answer::Exploring(url) => format!("open {url} in a browser; Ctrl-C ends it"),
         Answer::Demo(report) => format!("{} states checked", report.states_checked),
     }
 }
