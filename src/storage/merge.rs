@@ -211,11 +211,18 @@ impl Store {
         Ok(())
     }
 
-    /// Merges every commit that is visible by now.
+    /// Merges every commit that is visible by now. Where the store was opened to read, there is nothing to merge in a
+    /// checkpoint, and no way to do it beside another process.
     pub(crate) fn merge_all(&self) -> Result<()> {
         if self.backend.is_read_only() {
-            // Only checkpoints are opened so, in which everything was merged.
-            return Ok(());
+            return if self.recent.is_empty() {
+                Ok(())
+            } else {
+                Err(Error::read_only(
+                    "the last commits are not merged yet, which only the process can do that has the store open; ask \
+                     that one, or a checkpoint that it makes",
+                ))
+            };
         }
         {
             // A thread that has the turn already, in a transaction that kept losing, may seal as well: it is

@@ -135,6 +135,9 @@ fn what_is_read_beside_is_only_read() {
         refused(pin),
         refused(beside.prune_before(Timestamp::new(1))),
         refused(beside.rollback_to(Timestamp::ZERO)),
+        // What is not merged yet is in memory only: it would not be counted.
+        refused(beside.status()),
+        refused(beside.verify()),
     ] {
         assert_eq!(told.0, "read_only", "{told:?}");
     }
