@@ -110,7 +110,7 @@ book: ## the book of docs/, as pages in target/book (mdBook)
 
 deny: ## licences, bans and sources of all dependencies (cargo-deny; deny.toml)
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
-	cargo deny --all-features check licenses bans sources
+	cargo deny --workspace --all-features check licenses bans sources
 
 semver: setup ## the library's surface beside that of a release: BASE=v0.1.0 (default: the newest tag)
 	@base=$(or $(BASE),$$(git describe --tags --abbrev=0 2>/dev/null || true)); \

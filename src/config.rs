@@ -91,8 +91,6 @@ impl Default for MemoryConfig {
 
 /// How a RocksDB-backed store is opened.
 ///
-/// The fields and defaults are those of the project's seed plan.
-///
 /// # Examples
 /// ```
 /// use sapwood::RocksDBConfig;

@@ -197,10 +197,7 @@ fn page() -> (String, Vec<String>) {
             let (options, lacks) = options(item);
             missing.extend(lacks);
             let what = before_examples(&documentation(&item.attrs));
-            let _ = write!(
-                page,
-                "\n## {name}\n\n{what}\n\n| option | type | unit | default | what it does |\n|---|---|---|---|---|\n"
-            );
+            let _ = write!(page, "\n## {name}\n\n{what}\n\n");
             for option in options {
                 let Choice {
                     name,
@@ -211,7 +208,7 @@ fn page() -> (String, Vec<String>) {
                 } = option;
                 let _ = writeln!(
                     page,
-                    "| `{name}` | `{kind}` | {unit} | {default} | {effect} |"
+                    "- **`{name}`** (`{kind}`; unit: {unit}; default: {default}). {effect}"
                 );
             }
         }

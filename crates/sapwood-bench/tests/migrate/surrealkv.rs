@@ -120,7 +120,8 @@ fn versions_of_surrealkv_keep_their_timestamps() {
             transaction.commit().await.unwrap();
         }
         let mut transaction = tree.begin().unwrap();
-        transaction.delete(&b"height"[..]).unwrap();
+        // `delete` would take its versions away.
+        transaction.soft_delete(&b"height"[..]).unwrap();
         transaction.commit().await.unwrap();
         tree.close().await.unwrap();
         versions_from_surrealkv(&from, &engine).await.unwrap();

@@ -281,7 +281,7 @@ fn size(bytes: u64) -> String {
     let unit = units.iter().find(|(shift, _)| bytes >> shift > 0);
     match unit {
         Some((shift, name)) => {
-            let tenths = (bytes >> (shift - 10)) * 10 >> 10;
+            let tenths = ((bytes >> (shift - 10)) * 10) >> 10;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} bytes"),

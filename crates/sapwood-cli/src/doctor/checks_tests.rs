@@ -71,75 +71,74 @@ fn a_good_machine_has_nothing_to_complain_of() {
     assert_eq!(complaints(&place(), &Machine::default(), &config()), []);
 }
 
+/// What makes a good machine a bad one.
+type Change = fn(&mut Place, &mut Machine, &mut RocksDBConfig);
+
 #[test]
 fn each_thing_that_is_wrong_is_told() {
     use Level::{Error, Warning};
-    let cases: [(
-        &str,
-        Level,
-        &dyn Fn(&mut Place, &mut Machine, &mut RocksDBConfig),
-    ); 21] = [
-        ("database", Error, &|place, _, _| place.kind = Kind::File),
-        ("database", Error, &|place, _, _| place.kind = Kind::Other),
-        ("database", Error, &|place, _, _| {
-            place.failure = Some("no right".to_owned())
+    let cases: [(&str, Level, Change); 21] = [
+        ("database", Error, |place, _, _| place.kind = Kind::File),
+        ("database", Error, |place, _, _| place.kind = Kind::Other),
+        ("database", Error, |place, _, _| {
+            place.failure = Some("no right".to_owned());
         }),
-        ("writable", Error, &|_, machine, _| {
-            machine.writable = Some(Err("read-only".to_owned()))
+        ("writable", Error, |_, machine, _| {
+            machine.writable = Some(Err("read-only".to_owned()));
         }),
-        ("lock", Warning, &|place, _, _| {
+        ("lock", Warning, |place, _, _| {
             place.holder = Some(Holder {
                 pid: 7,
                 program: None,
             });
         }),
-        ("file_system", Warning, &|_, machine, _| {
-            machine.file_system = Some(FileSystem::Network("NFS"))
+        ("file_system", Warning, |_, machine, _| {
+            machine.file_system = Some(FileSystem::Network("NFS"));
         }),
-        ("file_system", Warning, &|_, machine, _| {
-            machine.file_system = Some(FileSystem::Memory("tmpfs"))
+        ("file_system", Warning, |_, machine, _| {
+            machine.file_system = Some(FileSystem::Memory("tmpfs"));
         }),
-        ("file_system", Warning, &|_, machine, _| {
-            machine.file_system = Some(FileSystem::Overlay)
+        ("file_system", Warning, |_, machine, _| {
+            machine.file_system = Some(FileSystem::Overlay);
         }),
-        ("file_system", Warning, &|_, machine, _| {
-            machine.file_system = Some(FileSystem::Fuse)
+        ("file_system", Warning, |_, machine, _| {
+            machine.file_system = Some(FileSystem::Fuse);
         }),
-        ("disk", Error, &|_, machine, _| {
-            machine.free_bytes = Some((64 << 20) - 1)
+        ("disk", Error, |_, machine, _| {
+            machine.free_bytes = Some((64 << 20) - 1);
         }),
-        ("disk", Warning, &|place, machine, _| {
-            machine.free_bytes = Some(place.size_bytes - 1)
+        ("disk", Warning, |place, machine, _| {
+            machine.free_bytes = Some(place.size_bytes - 1);
         }),
         // At the limit, and one below: 10,000 that are asked for, and 200 tables that are there.
-        ("open_files", Warning, &|_, machine, _| {
-            machine.open_files = Some(10_063)
+        ("open_files", Warning, |_, machine, _| {
+            machine.open_files = Some(10_063);
         }),
-        ("open_files", Warning, &|_, machine, _| {
-            machine.open_files = Some(264)
+        ("open_files", Warning, |_, machine, _| {
+            machine.open_files = Some(264);
         }),
-        ("open_files", Error, &|_, machine, _| {
-            machine.open_files = Some(263)
+        ("open_files", Error, |_, machine, _| {
+            machine.open_files = Some(263);
         }),
-        ("open_files", Warning, &|_, machine, config| {
+        ("open_files", Warning, |_, machine, config| {
             config.max_open_files = -1;
             machine.open_files = Some(300);
         }),
-        ("memory", Error, &|_, machine, config| {
+        ("memory", Error, |_, machine, config| {
             config.block_cache_size = usize::try_from(machine.memory_bytes.unwrap()).unwrap();
         }),
-        ("memory", Warning, &|_, machine, _| {
-            machine.available_bytes = Some(1 << 30)
+        ("memory", Warning, |_, machine, _| {
+            machine.available_bytes = Some(1 << 30);
         }),
-        ("cores", Warning, &|_, _, config| {
-            config.max_background_jobs = 9
+        ("cores", Warning, |_, _, config| {
+            config.max_background_jobs = 9;
         }),
-        ("cores", Warning, &|_, machine, _| machine.cores = Some(1)),
-        ("leftovers", Warning, &|place, _, _| {
-            place.leftovers = vec!["state.sapwood-partial".into()]
+        ("cores", Warning, |_, machine, _| machine.cores = Some(1)),
+        ("leftovers", Warning, |place, _, _| {
+            place.leftovers = vec!["state.sapwood-partial".into()];
         }),
-        ("leftovers", Warning, &|place, _, _| {
-            place.old_logs_bytes = 1 << 30
+        ("leftovers", Warning, |place, _, _| {
+            place.old_logs_bytes = 1 << 30;
         }),
     ];
     for (number, (check, level, change)) in cases.into_iter().enumerate() {
