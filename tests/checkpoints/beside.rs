@@ -57,10 +57,10 @@ fn what_is_read_beside_is_one_state_while_commits_flushes_and_prunes_go_on() {
         scope.spawn(|| {
             while !is_over.load(Ordering::SeqCst) {
                 let last = commit(&engine).get();
-                if last % 50 == 0 {
+                if last.is_multiple_of(50) {
                     engine.flush().expect("a flush");
                 }
-                if last % 200 == 0 {
+                if last.is_multiple_of(200) {
                     let before = Timestamp::new(last - 30);
                     engine.prune_before(before).expect("a prune");
                 }

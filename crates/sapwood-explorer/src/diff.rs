@@ -152,6 +152,9 @@ fn walked(
     Ok(page)
 }
 
+/// A key of either state, and its values in both.
+type Pair = (Key, Option<Value>, Option<Value>);
+
 /// Two states, side by side.
 struct States {
     old: Side,
@@ -185,7 +188,7 @@ impl Side {
 
 impl States {
     /// The next key of either state, and its values in both.
-    fn step(&mut self) -> Result<Option<(Key, Option<Value>, Option<Value>)>> {
+    fn step(&mut self) -> Result<Option<Pair>> {
         let key = match (self.old.key()?, self.new.key()?) {
             (Some(old), Some(new)) => old.min(new),
             (Some(key), None) | (None, Some(key)) => key,

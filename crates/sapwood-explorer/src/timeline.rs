@@ -94,7 +94,7 @@ pub(crate) struct Timeline(Mutex<Option<Counted>>);
 struct Counted {
     epoch: u64,
     floor: Timestamp,
-    counted: Timestamp,
+    seen: Timestamp,
     by_timestamp: Buckets,
     by_time: Buckets,
 }
@@ -104,7 +104,7 @@ impl Counted {
         Self {
             epoch,
             floor,
-            counted: floor,
+            seen: floor,
             by_timestamp: Buckets::new(BUCKETS_KEPT),
             by_time: Buckets::new(BUCKETS_KEPT),
         }
@@ -113,7 +113,7 @@ impl Counted {
     /// Counts the next commits, up to a bound. Returns whether none is left up to `visible`.
     fn go_on(&mut self, engine: &Engine, visible: Timestamp, most: (u64, u64)) -> Result<bool> {
         let (mut commits, mut keys) = (0, 0);
-        let above = (Bound::Excluded(self.counted), Bound::Included(visible));
+        let above = (Bound::Excluded(self.seen), Bound::Included(visible));
         for commit in engine.commit_log(above)? {
             if commits >= most.0 || keys >= most.1 {
                 return Ok(false);
@@ -123,16 +123,16 @@ impl Counted {
             keys += commit.sets + commit.deletes;
             self.by_timestamp.add(commit.timestamp.get(), &commit);
             self.by_time.add(milliseconds(commit.time), &commit);
-            self.counted = commit.timestamp;
+            self.seen = commit.timestamp;
         }
-        self.counted = self.counted.max(visible);
+        self.seen = self.seen.max(visible);
         Ok(true)
     }
 
     fn raise_floor(&mut self, floor: Timestamp) {
         if floor > self.floor {
             self.floor = floor;
-            self.counted = self.counted.max(floor);
+            self.seen = self.seen.max(floor);
             self.by_timestamp.forget(floor);
             self.by_time.forget(floor);
         }
@@ -171,7 +171,7 @@ impl Timeline {
             width: buckets.width().to_string(),
             floor: At(floor),
             visible: At(visible),
-            counted: At(counted.counted),
+            counted: At(counted.seen),
             complete,
             commits: buckets.iter().map(|(_, bucket)| bucket.commits).sum(),
             buckets: buckets.iter().map(BucketRow::new).collect(),

@@ -16,7 +16,7 @@ fn pages(place: &Place, path: &str, list: &str, cursor: &str) -> Vec<Vec<Value>>
         let page = place.get(&format!("{path}{next}")).ok();
         pages.push(page[list].as_array().unwrap().clone());
         match page["next"].as_str() {
-            Some(last) => next = format!("&{cursor}={last}"),
+            Some(place) => next = format!("&{cursor}={place}"),
             None => return pages,
         }
     }

@@ -66,9 +66,9 @@ fn status_tells_where_the_engine_stands() {
         assert_eq!(status["stats"]["commits"], 4);
         assert_eq!(status["stats"]["open_snapshots"], 0);
         let snapshot = engine.at(Timestamp::new(30)).unwrap();
-        let stats = place.get("/api/status").ok()["stats"].clone();
+        let figures = place.get("/api/status").ok()["stats"].clone();
         assert_eq!(
-            (&stats["open_snapshots"], &stats["oldest_snapshot"]),
+            (&figures["open_snapshots"], &figures["oldest_snapshot"]),
             (&json!(1), &json!("30"))
         );
         drop(snapshot);

@@ -238,6 +238,7 @@ function numberTicks(axis: Axis, most: number): Tick[] {
 }
 
 export function ticks(axis: Axis): Tick[] {
-  const most = Math.max(2, Math.floor((axis.width - axis.strip) / 110));
+  const apart = axis.width < 500 ? 70 : 110;
+  const most = Math.max(2, Math.floor((axis.width - axis.strip) / apart));
   return axis.scale === "time" ? timeTicks(axis, most) : numberTicks(axis, most);
 }

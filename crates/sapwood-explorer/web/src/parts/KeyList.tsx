@@ -30,15 +30,20 @@ function useRows() {
   return pages;
 }
 
-function KeyRow({ row, chosen }: { row: Row; chosen: boolean }) {
+/** A prefix longer than this is left out of the keys that begin with it: what tells them apart comes behind. */
+const PREFIX_MAX = 16;
+
+function KeyRow({ row, chosen, searched }: { row: Row; chosen: boolean; searched: string }) {
   const element = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (chosen) element.current?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
   const text = line(row.key);
+  const isLong = searched.length > PREFIX_MAX && text.startsWith(searched);
+  const short = isLong ? `\u2026${text.slice(searched.length)}` : text;
   return (
     <li ref={element} id={`key-${row.key}`} role="option" aria-selected={chosen} onClick={() => open(row.key)} title={text}>
-      <span class="keytext">{text === "" ? <em>empty key</em> : text}</span>
+      <span class="keytext">{text === "" ? <em>empty key</em> : short}</span>
       <span class="preview">{line(row.value.head)}</span>
       <span class="size">{size(row.value.size)}</span>
     </li>
@@ -47,6 +52,7 @@ function KeyRow({ row, chosen }: { row: Row; chosen: boolean }) {
 
 export function KeyList() {
   const rows = useRows();
+  const searched = line(typed(prefix.value));
   shown.keys = rows.items.map((row) => row.key);
   const more = useRef<HTMLDivElement>(null);
   // The next page, when its place comes into sight.
@@ -89,7 +95,7 @@ export function KeyList() {
             data-test="keys"
           >
             {rows.items.map((row) => (
-              <KeyRow key={row.key} row={row} chosen={row.key === key.value} />
+              <KeyRow key={row.key} row={row} chosen={row.key === key.value} searched={searched} />
             ))}
           </ul>
           {rows.items.length === 0 && !rows.loading && (

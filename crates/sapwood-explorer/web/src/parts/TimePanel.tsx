@@ -200,11 +200,15 @@ function Chart({ axis }: { axis: Axis }) {
   const up = () => (dragged.current = null);
   const x = place(axis, moment.value);
   const second = other.value === null ? null : place(axis, other.value);
-  const label = (ts: Ts, left: number, name: string) => (
-    <span class={`tag ${name}`} style={{ left: `${Math.min(Math.max(left, 34), axis.width - 34)}px` }}>
-      {number(ts)}
-    </span>
-  );
+  const label = (ts: Ts, left: number, name: string) => {
+    // Half of its width, so that it stays inside.
+    const half = number(ts).length * 4 + 6;
+    return (
+      <span class={`tag ${name}`} style={{ left: `${Math.min(Math.max(left, half), axis.width - half)}px` }}>
+        {number(ts)}
+      </span>
+    );
+  };
   const value = Math.round(((x - 0) / Math.max(1, axis.width)) * 1000);
   return (
     <div
