@@ -116,6 +116,9 @@ pub struct RocksDBConfig {
     pub target_file_size: u64,
     /// The bytes that flushes and compactions may write in a second; 0 for no limit. 0.
     pub compaction_rate_limit: u64,
+    /// Whether RocksDB counts and times what it does, for the [metrics](crate::metrics::METRICS) that say so. Reads and
+    /// writes take a little longer with it. `false`.
+    pub enable_statistics: bool,
     /// What a commit waits for when it does not say so itself. [`Durability::Buffered`].
     pub durability: Durability,
     /// Who numbers the commits. [`TimestampSource::Engine`].
@@ -148,6 +151,7 @@ impl Default for RocksDBConfig {
             max_background_jobs: i32::try_from(cores.max(2)).unwrap_or(i32::MAX),
             target_file_size: 64 << 20,
             compaction_rate_limit: 0,
+            enable_statistics: false,
             durability: Durability::default(),
             timestamps: TimestampSource::default(),
             max_snapshot_age: None,

@@ -3,6 +3,7 @@
 mod compact;
 mod export;
 mod feed;
+mod metrics;
 mod options;
 
 use std::ops::{ControlFlow, RangeBounds};
@@ -10,6 +11,9 @@ use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
 mod retention;
+
+#[cfg(feature = "metrics")]
+pub use self::metrics::EngineMetrics;
 
 #[cfg(feature = "rocksdb-storage")]
 use crate::{

@@ -100,5 +100,5 @@ pub use retention::{FloorHold, RetentionPolicy, RetentionStatus};
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;
-pub use status::{KeyspaceSize, Stats, Status};
+pub use status::{ConflictCounts, KeyspaceSize, Stats, Status};
 pub use verify::{RepairReport, RowsRead, Rule, VerifyReport, Violation};

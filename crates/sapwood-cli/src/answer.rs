@@ -6,6 +6,8 @@ use sapwood::{
     VerifyReport, Version,
 };
 
+use crate::scrape::Reading;
+
 /// What a command found or did.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
@@ -65,6 +67,11 @@ pub(crate) enum Answer {
     Status(Status),
     /// Counts, sizes and pins.
     Stats(Stats),
+    /// Metrics of another process, and whether it is told what they mean.
+    Readings {
+        readings: Vec<Reading>,
+        explain: bool,
+    },
     /// An import ended.
     Imported(Imported),
     /// The demo ended.
@@ -78,6 +85,10 @@ pub(crate) struct Stats {
     pub(crate) sizes: Vec<KeyspaceSize>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) retention: RetentionStatus,
+    /// The metrics.
+    pub(crate) readings: Vec<Reading>,
+    /// Whether their units and meanings are told.
+    pub(crate) explain: bool,
 }
 
 /// What an import did.

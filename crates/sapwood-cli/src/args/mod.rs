@@ -8,7 +8,7 @@ mod query;
 mod retention;
 mod values;
 
-pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs};
+pub(crate) use commands::{DemoArgs, ImportSource, ShellArgs, TopArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
 pub(crate) use maintain::{MigrateAction, NewOptions, RepairArgs};
@@ -76,6 +76,8 @@ pub(crate) enum Action {
     Retention(RetentionAction),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
+    /// Watch a database at work: commits, conflicts, latencies, who holds what, RocksDB.
+    Top(TopArgs),
 
     /// Show what the engine does, on a git history, and check it against git.
     Demo(DemoArgs),

@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 mod json;
+mod metrics;
 mod people;
 mod retention;
 pub(crate) mod table;

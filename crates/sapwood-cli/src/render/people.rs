@@ -7,7 +7,7 @@ use sapwood::{
 };
 
 use super::{
-    clock, retention,
+    clock, metrics, retention,
     table::{bytes, number, optional, table},
 };
 use crate::{
@@ -99,6 +99,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
+        Answer::Readings { readings, explain } => metrics::people(readings, *explain),
         Answer::Imported(report) => imported(report),
         Answer::Demo(report) => format!("{} states checked", report.states_checked),
     }
@@ -295,7 +296,11 @@ fn stats(stats: &Stats) -> String {
     sizes.add_row([Cell::new("all"), number(&clock::size(total))]);
     let pins = counted(&pins(&stats.pins), stats.pins.len(), "pin");
     let kept = retention::people(&stats.retention);
-    format!("{}\n{sizes}\n{pins}\n{kept}", status(&stats.status))
+    let metrics = metrics::people(&stats.readings, stats.explain);
+    format!(
+        "{}\n{sizes}\n{pins}\n{kept}\n{metrics}",
+        status(&stats.status)
+    )
 }
 
 fn imported(report: &Imported) -> String {
