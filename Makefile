@@ -11,12 +11,13 @@ TXNS ?= 100000
 CYCLES ?= 500
 CUTS ?= 1000
 HOURS ?= 24
+DURATION ?= 90
 TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
 	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
 
 .PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \
-	examples web e2e doc book deny semver package mutants
+	dashboard examples web e2e doc book deny semver package mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' Makefile | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -84,6 +85,12 @@ leaks: setup ## the short form of the soak under valgrind (Debian's valgrind), w
 	valgrind --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9 \
 		$${CARGO_TARGET_DIR:-target}/debug/sapwood-soak run --directory "$$directory" --hours 1 --operations 60 --rounds 3 \
 		$(if $(SEED),--seed $(SEED))
+
+dashboard: setup ## the Grafana dashboard's queries, each asked of a real Prometheus (Debian's) under load: DURATION=90 seconds
+	prometheus=$$(scripts/prometheus); \
+	cargo build --locked --quiet --example metrics_http; \
+	cargo run --locked --quiet -p sapwood-dashboard -- --prometheus "$$prometheus" \
+		--load $${CARGO_TARGET_DIR:-target}/debug/examples/metrics_http --seconds $(DURATION)
 
 mutants: setup ## break each rule on purpose; a test must fail
 	scripts/mutants

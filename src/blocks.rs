@@ -14,19 +14,21 @@
 //! From the first running block to the last durable one the caller has the turn to commit: other commits
 //! wait, so the state below a block is the state that it is committed on. Reads do not wait.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     engine::Engine,
     error::{Error, Result},
     executor::{
         BlockBase, BlockContext, BlockError, BlockExecutor, BlockOutput, BlockOverlay,
-        ExecutionStatus,
+        ExecutionStatus, RunningBlock,
     },
+    metrics::{BlockCounts, Meter, Timed},
     snapshot::Snapshot,
     storage::{Batch, CommitInfo, CommitOptions, Key, commit::CommitTurn},
-    sync::Arc,
+    sync::{Arc, AtomicU64, Ordering},
     timestamp::Timestamp,
+    trace,
 };
 
 /// A block to be executed.
@@ -190,8 +192,20 @@ impl Engine {
         let mut last = turn.last();
         let mut committed = 0;
         let mut waiting: Option<Executed<O>> = None;
+        let (meter, counts) = (&self.store().meter, &self.store().block_counts);
         let mut make_durable = |executed: Executed<O>| -> Result<(), BlockError<O>> {
-            let block = executed.commit(&turn, options)?;
+            let began = meter.start();
+            let span = trace::commit_block(executed.height).entered();
+            let block = executed.commit(&turn, options);
+            drop(span);
+            meter.note(Timed::BlockCommit, began);
+            let sum = if block.is_ok() {
+                &counts.committed
+            } else {
+                &counts.failed
+            };
+            count(sum, 1);
+            let block = block?;
             committed += 1;
             done(block).map_err(BlockError::refused)
         };
@@ -213,7 +227,11 @@ impl Engine {
             if let Some(executed) = waiting.take() {
                 make_durable(executed)?;
             }
-            let mut output = running?.wait()?;
+            let span = trace::execute_block(height).entered();
+            let ended = running.and_then(RunningBlock::wait);
+            note_block(&ended, &span, meter, counts);
+            drop(span);
+            let mut output = ended?;
             let changes = Arc::new(std::mem::take(&mut output.changes));
             waiting = Some(Executed {
                 height,
@@ -260,6 +278,43 @@ impl<O> Executed<O> {
         output.changes = Arc::try_unwrap(changes).unwrap_or_else(|shared| (*shared).clone());
         Ok(Block { commit, output })
     }
+}
+
+/// Counts a block that was executed, or failed.
+fn note_block<O>(
+    ended: &Result<BlockOutput<O>, BlockError<O>>,
+    span: &tracing::Span,
+    meter: &Meter,
+    counts: &BlockCounts,
+) {
+    count(&counts.failed, u64::from(ended.is_err()));
+    let Ok(BlockOutput { stats, .. }) = ended else {
+        return;
+    };
+    span.record("transactions", stats.committed);
+    span.record("incarnations", stats.executions);
+    span.record("aborts", stats.aborts);
+    span.record("speedup", stats.speedup());
+    let (took, run_time) = (stats.took, stats.run_time);
+    meter.note_time(Timed::BlockExecute, took);
+    count(&counts.parallel, stats.parallel);
+    count(&counts.serial, stats.serial);
+    count(&counts.incarnations, stats.executions);
+    count(&counts.aborts, stats.aborts);
+    count(&counts.dependencies, stats.dependencies);
+    count(&counts.microseconds, whole(took.as_micros()));
+    count(&counts.run_microseconds, whole(run_time.as_micros()));
+    let last = |of: &AtomicU64, time: Duration| of.store(whole(time.as_nanos()), Ordering::Relaxed);
+    last(&counts.last_nanoseconds, took);
+    last(&counts.last_run_nanoseconds, run_time);
+}
+
+fn count(sum: &AtomicU64, more: u64) {
+    sum.fetch_add(more, Ordering::Relaxed);
+}
+
+fn whole(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn check_height(height: Timestamp, last: Timestamp) -> Result<()> {

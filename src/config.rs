@@ -147,6 +147,11 @@ pub struct RocksDBConfig {
     ///
     /// Unit: bytes a second. Default: 0.
     pub compaction_rate_limit: u64,
+    /// Whether RocksDB counts and times what it does, for the [metrics](crate::metrics::METRICS) that say so. Reads and
+    /// writes take a little longer with it.
+    ///
+    /// Unit: a flag. Default: `false`.
+    pub enable_statistics: bool,
     /// What a commit waits for when it does not say so itself.
     ///
     /// Unit: a choice. Default: [`Durability::Buffered`].
@@ -188,6 +193,7 @@ impl Default for RocksDBConfig {
             max_background_jobs: i32::try_from(cores.max(2)).unwrap_or(i32::MAX),
             target_file_size: 64 << 20,
             compaction_rate_limit: 0,
+            enable_statistics: false,
             durability: Durability::default(),
             timestamps: TimestampSource::default(),
             max_snapshot_age: None,

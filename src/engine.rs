@@ -3,6 +3,7 @@
 mod compact;
 mod export;
 mod feed;
+mod metrics;
 mod options;
 
 use std::ops::{ControlFlow, RangeBounds};
@@ -11,6 +12,9 @@ use std::path::Path;
 
 mod retention;
 mod sizes;
+
+#[cfg(feature = "metrics")]
+pub use self::metrics::EngineMetrics;
 
 #[cfg(feature = "rocksdb-storage")]
 use crate::{

@@ -31,6 +31,8 @@
 //! # Features
 //! - `rocksdb-storage` (on by default): [`RocksDBStorage`] and [`Engine::open`]. Without it nothing
 //!   compiles C++, and everything else works in memory.
+//! - `metrics` (on by default): [`Engine::metrics`], which has them recorded through the facade `metrics`. Without it nothing is
+//!   timed; [`Engine::samples`] is there all the same.
 //! - `failpoints`: points between the steps of the store at which a test can end the process. Not for use.
 
 #![cfg_attr(
@@ -54,6 +56,7 @@ pub mod failpoint;
 #[cfg(not(feature = "failpoints"))]
 mod failpoint;
 pub mod limits;
+pub mod metrics;
 pub mod prune_rule;
 mod read_view;
 mod runtime;
@@ -63,6 +66,7 @@ mod snapshot;
 pub mod storage;
 mod sync;
 mod timestamp;
+mod trace;
 mod transaction;
 
 pub use blocks::{Block, BlockInput};
@@ -71,6 +75,8 @@ pub use config::{
     TimestampSource,
 };
 pub use engine::Engine;
+#[cfg(feature = "metrics")]
+pub use engine::EngineMetrics;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{
     AccessSets, BaseRows, BlockBase, BlockContext, BlockEnd, BlockError, BlockExecutor,
@@ -84,9 +90,9 @@ pub use runtime::{Keep, Runtime, RuntimeBlock, RuntimeConfig, VirtualMachine};
 pub use snapshot::Snapshot;
 pub use storage::{
     Applied, ApplyOptions, Batch, Change, Changes, CommitInfo, CommitLog, CommitOptions,
-    CommitRecord, CommitSummary, CompactReport, Diff, Export, Feed, FeedHold, FeedOptions,
-    FloorHold, History, Iter, Key, KeyRange, KeyspaceSize, LevelSize, MemoryStorage, Pin,
-    PinOptions, Position, PruneReport, RepairReport, RetentionPolicy, RetentionStatus,
+    CommitRecord, CommitSummary, CompactReport, ConflictCounts, Diff, Export, Feed, FeedHold,
+    FeedOptions, FloorHold, History, Iter, Key, KeyRange, KeyspaceSize, LevelSize, MemoryStorage,
+    Pin, PinOptions, Position, PruneReport, RepairReport, RetentionPolicy, RetentionStatus,
     RollbackReport, RowsRead, Rule, Stats, Status, Storage, Value, VerifyReport, Version,
     Violation,
 };

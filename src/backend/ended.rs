@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Keyspace;
+use super::{Keyspace, depths::Depths};
 use crate::{
     codec::{HistoryRow, key},
     prune_rule::PruneRule,
@@ -120,6 +120,8 @@ pub(crate) struct Kept {
     pub(crate) ended: Ended,
     /// Bytes that ended at or below it, and are pinned.
     pub(crate) pinned_bytes: u64,
+    /// How deep its versions lie.
+    pub(crate) depths: Depths,
 }
 
 impl Kept {
@@ -128,10 +130,14 @@ impl Kept {
         if keyspace != Keyspace::History {
             return;
         }
-        let row = key::split_version(key).and_then(|(_, start)| HistoryRow::peek(start, value));
-        let Ok(row) = row else {
+        let row = key::split_version(key).and_then(|(encoded, start)| {
+            let row = HistoryRow::peek(start, value)?;
+            Ok((encoded, row))
+        });
+        let Ok((encoded, row)) = row else {
             return;
         };
+        self.depths.see(encoded);
         let bytes = (key.len() + value.len()) as u64;
         if row.end > rule.floor() {
             self.ended.add(row.end, bytes);

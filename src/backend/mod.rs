@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** after [`Backend::write`] returned `Ok`, every later read sees the batch, wholly.
 
+pub(crate) mod depths;
 pub(crate) mod ended;
 pub(crate) mod filter;
 pub(crate) mod memory;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use crate::{
     config::{Durability, OnlineOptions},
     error::{Error, Result},
+    metrics::Sample,
     prune_rule::PruneRule,
 };
 use ended::Kept;
@@ -324,6 +326,16 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The files that rows lie in, where there are files.
     fn files(&self) -> Result<Vec<TableFile>> {
         Ok(Vec::new())
+    }
+
+    /// Rows of a keyspace that the rule has let go since it was opened.
+    fn rows_pruned(&self, _: Keyspace) -> u64 {
+        0
+    }
+
+    /// Adds what it counts of itself.
+    fn sample(&self, _: &mut Vec<Sample>) -> Result<()> {
+        Ok(())
     }
 
     /// A value that the backend knows under a name of its own.

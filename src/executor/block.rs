@@ -69,6 +69,7 @@ pub(super) struct Progress<O> {
     pub(super) stats: BlockStats,
     /// Transactions to be run one by one, whatever they are like.
     penalty: u32,
+    began: Instant,
 }
 
 /// What comes after some transactions that were run one by one.
@@ -103,6 +104,7 @@ where
                 ..BlockStats::default()
             },
             penalty: kept.verdict.penalty(),
+            began: Instant::now(),
         };
         Arc::new(Self {
             txns,
@@ -258,7 +260,9 @@ where
             reach,
         );
         let first = progress.ledger.outcomes.len();
+        let began = Instant::now();
         let next = self.run_each(&mut serial, progress);
+        progress.stats.run_time += began.elapsed();
         progress.stats.serial += (progress.ledger.outcomes.len() - first) as u64;
         let (changes, part, frame) = serial.end();
         self.kept.keep_frame(frame);
@@ -335,6 +339,7 @@ impl<O> Progress<O> {
 
     fn into_outcome(mut self, transactions: usize) -> Outcome<O> {
         self.stats.committed = self.ledger.outcomes.len() as u64;
+        self.stats.took = self.began.elapsed();
         let mut output = BlockOutput {
             outcomes: self.ledger.outcomes,
             changes: Arc::try_unwrap(self.changes).unwrap_or_else(|shared| (*shared).clone()),

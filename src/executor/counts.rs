@@ -1,7 +1,9 @@
 //! [`Counts`]: what one worker counts, where others can read it.
 
+use std::time::Duration;
+
 use super::outcome::BlockStats;
-use crate::sync::{AtomicU64, CachePadded, Ordering};
+use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 
 /// Each worker has its own: a line of memory that all write to makes them wait for each other.
 pub(super) type WorkerCounts = CachePadded<Counts>;
@@ -14,6 +16,9 @@ pub(super) struct Counts {
     pub(super) dependencies: Count,
     pub(super) head_runs: Count,
     pub(super) prefetched: Count,
+    /// Runs that were timed, and the nanoseconds that they took.
+    pub(super) timed: Count,
+    pub(super) timed_nanoseconds: Count,
 }
 
 impl Counts {
@@ -25,6 +30,21 @@ impl Counts {
         stats.head_runs += self.head_runs.get();
         stats.prefetched += self.prefetched.get();
     }
+
+    /// A run was timed.
+    pub(super) fn note_time(&self, took: Duration) {
+        self.timed.add(1);
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.timed_nanoseconds.add(nanoseconds);
+    }
+}
+
+/// The time that a run took on average, of those that were timed.
+pub(super) fn mean_time(workers: &[Arc<WorkerCounts>]) -> Duration {
+    let timed: u64 = workers.iter().map(|counts| counts.timed.get()).sum();
+    let nanoseconds = workers.iter().map(|counts| counts.timed_nanoseconds.get());
+    let mean = nanoseconds.sum::<u64>().checked_div(timed);
+    Duration::from_nanos(mean.unwrap_or(0))
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What comes of a transaction, and of a block.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{access::AccessSets, changes::ChangeSet};
 use crate::error::{Error, ErrorKind};
@@ -123,6 +123,24 @@ pub struct BlockStats {
     pub workers: u64,
     /// The smallest window of the parallel path.
     pub smallest_window: u64,
+    /// The time from the beginning of the block to its end.
+    pub took: Duration,
+    /// The time that the runs that count took, of all workers together. An estimate: of the parallel path, some of
+    /// the runs are timed.
+    pub run_time: Duration,
+}
+
+impl BlockStats {
+    /// How many times as fast as one by one the block was run, about: the time of the runs that count over the time
+    /// from the beginning to the end. 1 for a block that took no time.
+    ///
+    /// It is a little too high, as a run takes longer in parallel than one by one.
+    pub fn speedup(&self) -> f64 {
+        if self.took.is_zero() {
+            return 1.0;
+        }
+        self.run_time.as_secs_f64() / self.took.as_secs_f64()
+    }
 }
 
 /// Why a block was not executed to its end.

@@ -12,7 +12,7 @@ use super::{
     block::{Block, Progress},
     changes::ChangeSet,
     context::{Below, BlockContext, Left, State, UNTIL_LOOK},
-    counts::WorkerCounts,
+    counts::{self, WorkerCounts},
     keys::Keys,
     memory::{Changes, Memory, Reliance, View},
     outcome::ExecutionStatus,
@@ -201,7 +201,9 @@ where
         let (ran, left) = run(BlockContext::new(state, index), txn, &*self.block.f);
         worker.inside.leave();
         if let Some(began) = began.filter(|_| ran.is_ok()) {
-            worker.pace.note(began.elapsed());
+            let took = began.elapsed();
+            worker.pace.note(took);
+            worker.counts.note_time(took);
         }
         (ran, left)
     }
@@ -470,9 +472,11 @@ where
         accesses.set_keys(keys);
         progress.add(changes, accesses);
         let stats = &mut progress.stats;
-        stats.parallel += u64::from(self.schedule.committed() - self.first);
+        let committed = self.schedule.committed() - self.first;
+        stats.parallel += u64::from(committed);
         let counts = self.counts.lock();
         counts.iter().for_each(|counts| counts.add_to(stats));
+        stats.run_time += counts::mean_time(&counts).saturating_mul(committed);
         stats.workers = stats.workers.max(counts.len() as u64);
         drop(counts);
         let smallest = u64::from(at_head.smallest_window);

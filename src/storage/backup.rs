@@ -29,8 +29,10 @@ use crate::{
     config::RocksDBConfig,
     engine::Engine,
     error::{Error, ErrorKind, Result},
+    metrics::Timed,
     sync::{Mutex, MutexGuard},
     timestamp::Timestamp,
+    trace,
 };
 
 const FILES: &str = "files";
@@ -116,7 +118,15 @@ impl Backups {
     /// [`Locked`](crate::ErrorKind::Locked) while another process makes or purges backups there;
     /// [`Io`](crate::ErrorKind::Io). Then no backup was made.
     pub fn create(&self, engine: &Engine) -> Result<Backup> {
-        let store: &Store = engine.store();
+        let _timing = engine.store().meter.time(Timed::Backup);
+        let span = trace::backup(&self.directory).entered();
+        let backup = self.copy_of(engine.store())?;
+        span.record("id", backup.id);
+        span.record("timestamp", backup.timestamp.get());
+        Ok(backup)
+    }
+
+    fn copy_of(&self, store: &Store) -> Result<Backup> {
         store.check_open()?;
         store.check_has_files("backup")?;
         self.check_ours()?;
@@ -183,8 +193,9 @@ impl Backups {
     /// # Errors
     /// As [`Backups::restore`].
     pub fn restore_with(&self, id: u32, config: RocksDBConfig) -> Result<Engine> {
-        let manifest = self.manifest(id)?;
         let to = Path::new(&config.path);
+        let _span = trace::restore(&self.directory, to).entered();
+        let manifest = self.manifest(id)?;
         checkpoint::check_outside(&self.directory, to)?;
         place::build(to, &mut |_| Ok(()), |partial, _| {
             self.files()?.restore(id, partial)?;

@@ -44,7 +44,9 @@ use super::{
 use crate::{
     error::{Error, Result},
     failpoint::{Point, reach},
+    metrics::Timed,
     timestamp::Timestamp,
+    trace,
 };
 
 pub use policy::{CheckpointPolicy, Checkpoints};
@@ -121,10 +123,14 @@ impl Checkpoint {
 impl Store {
     /// Writes a checkpoint.
     pub(crate) fn create_checkpoint(&self, path: &Path) -> Result<Checkpoint> {
-        self.create_checkpoint_in_steps(path, &mut |_| {
+        let _timing = self.meter.time(Timed::Checkpoint);
+        let span = trace::checkpoint(path).entered();
+        let checkpoint = self.create_checkpoint_in_steps(path, &mut |_| {
             reach(Point::CheckpointStep);
             Ok(())
-        })
+        })?;
+        span.record("timestamp", checkpoint.timestamp.get());
+        Ok(checkpoint)
     }
 
     fn create_checkpoint_in_steps(&self, path: &Path, step: Steps<'_>) -> Result<Checkpoint> {
@@ -266,6 +272,7 @@ pub(crate) fn restore(
     to: &Path,
     check: impl FnOnce(&Path, &Manifest) -> Result<()>,
 ) -> Result<()> {
+    let _span = trace::restore(from, to).entered();
     restore_in_steps(from, to, check, &mut |_| {
         reach(Point::RestoreStep);
         Ok(())

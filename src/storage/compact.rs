@@ -6,6 +6,8 @@ use super::{key_range::KeyRange, store::Store};
 use crate::{
     backend::{Keyspace, Progress, Scope},
     error::Result,
+    metrics::Timed,
+    trace,
 };
 
 /// What [`Engine::compact_with`](crate::Engine::compact_with) and
@@ -26,6 +28,15 @@ impl Store {
         range: &KeyRange,
         progress: Progress<'_>,
     ) -> Result<CompactReport> {
+        let _timing = self.meter.time(Timed::Compact);
+        let span = trace::compact().entered();
+        let report = self.compact_files(range, progress)?;
+        span.record("bytes_before", report.bytes_before);
+        span.record("bytes_after", report.bytes_after);
+        Ok(report)
+    }
+
+    fn compact_files(&self, range: &KeyRange, progress: Progress<'_>) -> Result<CompactReport> {
         self.check_open()?;
         self.check_not_read_only()?;
         self.merge_all()?;

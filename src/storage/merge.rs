@@ -51,8 +51,10 @@ use crate::{
     config::Durability,
     error::{Error, Result},
     failpoint::{Point, reach},
+    metrics::Timed,
     sync::{Arc, MutexGuard, Ordering},
     timestamp::Timestamp,
+    trace,
 };
 
 /// Keys of a piece that a commit takes along: enough to share a look-up, few enough to wait for.
@@ -204,7 +206,10 @@ impl Store {
     /// before is merged. By the holder of the turn, while every commit is published.
     pub(super) fn make_room(&self) -> Result<()> {
         if self.recent.is_full() {
+            let began = self.meter.start();
+            let _span = trace::merge().entered();
             self.merge_sealed()?;
+            self.meter.note(Timed::WaitForMerge, began);
             self.recent.seal();
             reach(Point::MergeSealed);
         }

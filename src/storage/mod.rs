@@ -103,5 +103,5 @@ pub use retention::{FloorHold, RetentionPolicy, RetentionStatus};
 #[cfg(feature = "rocksdb-storage")]
 pub use rocksdb::RocksDBStorage;
 pub use rollback::RollbackReport;
-pub use status::{KeyspaceSize, LevelSize, Stats, Status};
+pub use status::{ConflictCounts, KeyspaceSize, LevelSize, Stats, Status};
 pub use verify::{RepairReport, RowsRead, Rule, VerifyReport, Violation};

@@ -32,8 +32,10 @@ use crate::{
     config::Durability,
     error::{Error, Result},
     failpoint::{Point, reach},
+    metrics::Timed,
     sync::Ordering,
     timestamp::Timestamp,
+    trace,
 };
 
 /// What [`Engine::prune_before`](crate::Engine::prune_before) did.
@@ -81,6 +83,24 @@ impl Store {
     /// The same, unless what asks for it does not hold any more once nothing can change it: neither the policy nor
     /// the epoch.
     pub(super) fn prune_if(
+        &self,
+        before: Timestamp,
+        holds: &dyn Fn() -> bool,
+        progress: Progress<'_>,
+    ) -> Result<Option<PruneReport>> {
+        let _timing = self.meter.time(Timed::Prune);
+        let span = trace::prune(before).entered();
+        let report = self.prune_in_steps(before, holds, progress)?;
+        if let Some(report) = &report {
+            span.record("floor", report.floor.get());
+            span.record("held_by", report.held_by.map(Timestamp::get));
+            span.record("rows_dropped", report.rows_dropped);
+            span.record("bytes_reclaimed", report.bytes_reclaimed());
+        }
+        Ok(report)
+    }
+
+    fn prune_in_steps(
         &self,
         before: Timestamp,
         holds: &dyn Fn() -> bool,

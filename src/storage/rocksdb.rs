@@ -12,6 +12,7 @@ use crate::{
     backend::rocksdb::RocksDBBackend,
     config::RocksDBConfig,
     error::{Error, Result},
+    trace,
 };
 
 /// Versioned storage on RocksDB.
@@ -52,6 +53,7 @@ impl RocksDBStorage {
     #[expect(clippy::needless_pass_by_value, reason = "the seed plan's signature")]
     pub fn new(config: RocksDBConfig) -> Result<Self> {
         let path = Path::new(&config.path);
+        let span = trace::open(path).entered();
         checkpoint::check_known(path)?;
         let backend = RocksDBBackend::open(&config)?;
         // Nobody else can have it open by now.
@@ -61,6 +63,10 @@ impl RocksDBStorage {
             storage.0.0.begin_branch()?;
             checkpoint::taken_over(path)?;
         }
+        let store = &storage.0.0;
+        span.record("visible", store.clock.visible().get());
+        span.record("floor", store.floor().get());
+        span.record("recent_versions", store.recent.held().0);
         Ok(storage)
     }
 

@@ -71,7 +71,9 @@ use crate::{
     config::Durability,
     error::{Error, Result},
     failpoint::{Point, reach},
+    metrics::Timed,
     timestamp::Timestamp,
+    trace,
 };
 
 #[cfg(all(test, loom))]
@@ -99,6 +101,14 @@ pub struct RollbackReport {
 impl Store {
     /// Makes the state what it was at `target`.
     pub(crate) fn rollback_to(&self, target: Timestamp) -> Result<RollbackReport> {
+        let _timing = self.meter.time(Timed::Rollback);
+        let span = trace::rollback(target).entered();
+        let report = self.rollback_in_turn(target)?;
+        span.record("epoch", report.epoch);
+        Ok(report)
+    }
+
+    fn rollback_in_turn(&self, target: Timestamp) -> Result<RollbackReport> {
         let turn = self.commit_turn()?;
         let _retention = self.retention.lock();
         self.check_open()?;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     PruneRule,
-    backend::{Access, Cursor, Keyspace, Scope},
+    backend::{Access, Cursor, Keyspace, Scope, depths::Depths},
     codec::{DecodeError, HistoryRow, key},
     error::{Error, Result},
     storage::lookup,
@@ -56,7 +56,9 @@ pub struct Stats {
     pub synced_groups: u64,
     /// Transactions and comparisons that lost against another commit.
     pub conflicts: u64,
-    /// Transactions that were too old to be checked.
+    /// The same by what they did with the key that the other commit wrote.
+    pub conflicts_by_kind: ConflictCounts,
+    /// Transactions that were too old to be checked, or that a rollback came between.
     pub too_old: u64,
     /// Transactions that are open and may write.
     pub open_transactions: usize,
@@ -81,6 +83,26 @@ pub struct Stats {
     pub retention_debt_bytes: u64,
     /// The time since the last full pass of a prune, where there was one.
     pub last_full_pass: Option<Duration>,
+}
+
+/// Commits that lost against another one, by what they did with the key that the other one wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConflictCounts {
+    /// They write it too.
+    pub write: u64,
+    /// They have read it.
+    pub read: u64,
+    /// They have read a range in which it lies.
+    pub range: u64,
+    /// They expected another value of it.
+    pub value: u64,
+}
+
+impl ConflictCounts {
+    fn total(&self) -> u64 {
+        self.write + self.read + self.range + self.value
+    }
 }
 
 /// Bytes that a keyspace takes.
@@ -127,7 +149,8 @@ impl Store {
         let floor = self.floor();
         let pins: Vec<_> = self.pins.read().timestamps().collect();
         let rule = PruneRule::new(floor, pins);
-        let ended = count_ended(history, &rule, guard.at())?;
+        let (ended, depths) = count_ended(history, &rule, guard.at())?;
+        self.keeping.walked(depths);
         Ok(Status {
             visible: guard.at(),
             epoch: self.clock.epoch(),
@@ -145,14 +168,21 @@ impl Store {
         let kept = self.conflicts.kept();
         let feeds = self.feed_holds();
         let (recent_versions, recent_bytes) = self.recent.held();
+        let conflicts_by_kind = ConflictCounts {
+            write: count(&self.counts.write_conflicts),
+            read: count(&self.counts.read_conflicts),
+            range: count(&self.counts.range_conflicts),
+            value: count(&self.counts.value_conflicts),
+        };
         Stats {
             visible: self.clock.visible(),
             floor: self.floor(),
             commits: count(&self.counts.commits),
             groups: count(&self.counts.groups),
             synced_groups: count(&self.counts.synced_groups),
-            conflicts: count(&self.counts.conflicts),
-            too_old: count(&self.counts.too_old),
+            conflicts: conflicts_by_kind.total(),
+            conflicts_by_kind,
+            too_old: count(&self.counts.too_old) + count(&self.counts.rolled_back),
             open_transactions: kept.transactions,
             open_snapshots: self.guards.count(),
             oldest_snapshot: self.guards.oldest(),
@@ -210,18 +240,26 @@ impl Store {
     }
 }
 
-/// Versions that had ended by `visible` and that the rule keeps.
-fn count_ended(mut history: Box<dyn Cursor>, rule: &PruneRule, visible: Timestamp) -> Result<u64> {
+/// Versions that had ended by `visible` and that the rule keeps, and how deep they lie.
+fn count_ended(
+    mut history: Box<dyn Cursor>,
+    rule: &PruneRule,
+    visible: Timestamp,
+) -> Result<(u64, Depths)> {
     history.seek_to_first()?;
     let mut versions = 0;
+    let mut depths = Depths::default();
     while let Some((version_key, row)) = history.row() {
         let corrupt = |error: DecodeError| {
             Error::corrupt(lookup::place(Keyspace::History, version_key), error)
         };
-        let (_, start) = key::split_version(version_key).map_err(corrupt)?;
+        let (encoded, start) = key::split_version(version_key).map_err(corrupt)?;
         let end = HistoryRow::peek(start, row).map_err(corrupt)?.end;
-        versions += u64::from(end <= visible && !rule.drops_history(start, end));
+        if end <= visible && !rule.drops_history(start, end) {
+            versions += 1;
+            depths.see(encoded);
+        }
         history.next()?;
     }
-    Ok(versions)
+    Ok((versions, depths))
 }

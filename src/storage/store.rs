@@ -33,6 +33,7 @@ use crate::{
     config::{Durability, TimestampSource},
     error::{Error, ErrorKind, Result},
     failpoint::{Point, reach},
+    metrics::{BlockCounts, Meter},
     prune_rule::PruneRule,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock},
     timestamp::Timestamp,
@@ -96,6 +97,9 @@ pub(crate) struct Store {
     /// Keys that those who committed owe to the merge.
     pub(crate) debt: AtomicU64,
     pub(crate) counts: Counts,
+    pub(crate) block_counts: BlockCounts,
+    /// Where durations are recorded, if they are.
+    pub(crate) meter: Meter,
     /// What the policy keeps.
     pub(crate) keeping: Keeping,
     closed: AtomicBool,
@@ -171,6 +175,8 @@ impl Store {
             write_failed: AtomicBool::new(false),
             debt: AtomicU64::new(0),
             counts: Counts::default(),
+            block_counts: BlockCounts::default(),
+            meter: Meter::default(),
             keeping: Keeping::default(),
             commit: Mutex::new(CommitState {
                 last,

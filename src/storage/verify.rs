@@ -56,6 +56,8 @@ use crate::{
     backend::{Keyspace, Progress},
     codec::key,
     error::{ErrorKind, Result},
+    metrics::Timed,
+    trace,
 };
 
 /// Progress is told, and the store asked whether it is still open, each time that so many keys or parts were
@@ -79,6 +81,15 @@ struct View {
 impl Store {
     /// Walks everything that is stored.
     pub(crate) fn verify(&self, progress: Progress<'_>) -> Result<VerifyReport> {
+        let _timing = self.meter.time(Timed::Verify);
+        let span = trace::verify().entered();
+        let report = self.walk_all(progress)?;
+        span.record("visible", report.visible.get());
+        span.record("violations", report.violations_found);
+        Ok(report)
+    }
+
+    fn walk_all(&self, progress: Progress<'_>) -> Result<VerifyReport> {
         let mut findings = Findings::default();
         progress(0.0, "merging");
         let mut view = self.view(&mut findings)?;

@@ -326,7 +326,11 @@ impl Transaction {
                 writes: 0,
             });
         };
-        self.guard.check()?;
+        if let Err(error) = self.guard.check() {
+            let is_rolled_back = self.guard.check_epoch().is_err();
+            self.store.note_refused(is_rolled_back);
+            return Err(error);
+        }
         let Some(reads) = self.reads.end() else {
             return Err(Error::invalid("the transaction has ended"));
         };

@@ -7,6 +7,7 @@ use sapwood::{
 };
 
 use crate::doctor::Finding;
+use crate::scrape::Reading;
 
 /// What a command found or did.
 #[derive(Clone, Debug)]
@@ -69,6 +70,11 @@ pub(crate) enum Answer {
     Status(Status),
     /// Counts, sizes and pins.
     Stats(Stats),
+    /// Metrics of another process, and whether it is told what they mean.
+    Readings {
+        readings: Vec<Reading>,
+        explain: bool,
+    },
     /// An import ended.
     Imported(Imported),
     /// The explorer answers at this address.
@@ -84,6 +90,10 @@ pub(crate) struct Stats {
     pub(crate) sizes: Vec<KeyspaceSize>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) retention: RetentionStatus,
+    /// The metrics.
+    pub(crate) readings: Vec<Reading>,
+    /// Whether their units and meanings are told.
+    pub(crate) explain: bool,
 }
 
 /// What an import did.

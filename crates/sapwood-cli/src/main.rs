@@ -10,9 +10,10 @@
 //! | `doctor` | whether the machine is fit |
 //! | `explore` | the explorer over a database |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
+//! | `endpoint`, `scrape` | metrics: for Prometheus, and read from a running process |
 //! | `execute` | the one implementation of each command |
 //! | `render`, `progress` | answers for programs and people, progress on standard error |
-//! | `shell`, `import`, `demo` | what is built on these |
+//! | `shell`, `import`, `demo`, `top` | what is built on these |
 //!
 //! **Invariants:** standard output is written in `render` only, and a failed write ends the
 //! process, quietly where the reader has gone. A command that reads creates nothing.
@@ -22,6 +23,7 @@ mod args;
 mod copies;
 mod demo;
 mod doctor;
+mod endpoint;
 mod execute;
 mod explore;
 mod failure;
@@ -32,8 +34,10 @@ mod maintain;
 mod progress;
 mod render;
 mod retention;
+mod scrape;
 mod session;
 mod shell;
+mod top;
 mod transactions;
 
 use std::{
@@ -44,9 +48,11 @@ use std::{
 use answer::{Answer, Imported};
 use args::{Action, Cli, ImportSource, Query, ShellArgs};
 use clap::{CommandFactory, Parser};
+use endpoint::Endpoint;
 use failure::{Exit, Failure, Result};
 use render::Format;
 use sapwood::Checkpoint;
+use scrape::Scrape;
 use session::{Session, path_or_default};
 use shell::Shell;
 
@@ -73,7 +79,18 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, format: Format) -> Result<ExitCode> {
     match cli.command {
+        Action::Query(Query::Stats {
+            url: Some(url),
+            explain,
+        }) => {
+            if cli.db.is_some() {
+                return Err(Failure::invalid("--db and --url exclude each other").unusable());
+            }
+            let readings = Scrape::fetch(&url)?.readings;
+            format.answer(&Ok(Answer::Readings { readings, explain }))?;
+        }
         Action::Query(query) => return ask(query, cli.db, format),
+        Action::Top(args) => top::run(&args, cli.db.as_deref())?,
         Action::Import(source) => {
             let imported = run_import(&source, &path_or_default(cli.db))?;
             format.answer(&Ok(Answer::Imported(imported)))?;
@@ -172,11 +189,20 @@ fn start_shell(args: &ShellArgs, db: Option<PathBuf>, format: Format) -> Result<
     if args.memory && db.is_some() {
         return Err(Failure::invalid("--db and --memory exclude each other").unusable());
     }
+    let store = db.as_deref().unwrap_or(Path::new("memory"));
+    let store = store.display().to_string();
     let mut session = match db {
         Some(path) if Checkpoint::read(&path).is_ok() => Session::checkpoint(&path)?,
+        Some(path) if args.metrics.is_some() => Session::create_measured(&path)?,
         Some(path) => Session::create(&path)?,
         None => Session::memory(),
     };
+    let endpoint = args.metrics;
+    let endpoint = endpoint.map(|address| Endpoint::start(address, &session.engine, &store));
+    let endpoint = endpoint.transpose()?;
+    if let Some(endpoint) = &endpoint {
+        render::complain(&format!("metrics at http://{}/metrics", endpoint.address));
+    }
     let shell = Shell {
         format,
         strict: args.strict,

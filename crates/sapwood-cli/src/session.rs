@@ -34,6 +34,13 @@ impl Session {
 
     /// Opens a database, or creates it. A checkpoint is refused, lest it be one no more.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::create_as(path, |config| config)
+    }
+
+    fn create_as(
+        path: &Path,
+        configure: impl FnOnce(RocksDBConfig) -> RocksDBConfig,
+    ) -> Result<Self> {
         if Checkpoint::read(path).is_ok() {
             let path = path.display();
             return Err(Failure::new(
@@ -45,7 +52,15 @@ impl Session {
             )
             .unusable());
         }
-        Self::over(path, RocksDBStorage::new)
+        Self::over(path, |config| RocksDBStorage::new(configure(config)))
+    }
+
+    /// The same, with RocksDB's own counts for the metrics.
+    pub(crate) fn create_measured(path: &Path) -> Result<Self> {
+        Self::create_as(path, |config| RocksDBConfig {
+            enable_statistics: true,
+            ..config
+        })
     }
 
     /// Opens a checkpoint to read.

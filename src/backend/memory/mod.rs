@@ -16,7 +16,7 @@ use crate::{
     config::Durability,
     error::{Error, Result},
     prune_rule::PruneRule,
-    sync::RwLock,
+    sync::{AtomicU64, Ordering, RwLock},
 };
 
 pub(super) type Rows = OrdMap<Bytes, Bytes>;
@@ -25,6 +25,8 @@ pub(super) type Rows = OrdMap<Bytes, Bytes>;
 pub(crate) struct MemoryBackend {
     keyspaces: RwLock<[Rows; Keyspace::ALL.len()]>,
     rule: RwLock<Option<Arc<PruneRule>>>,
+    /// Rows that prunes have dropped.
+    pruned: [AtomicU64; Keyspace::ALL.len()],
 }
 
 impl MemoryBackend {
@@ -38,6 +40,7 @@ impl MemoryBackend {
         Self {
             keyspaces: RwLock::new(self.keyspaces.read().clone()),
             rule: RwLock::default(),
+            pruned: Default::default(),
         }
     }
 
@@ -114,6 +117,11 @@ impl Backend for MemoryBackend {
             .iter()
             .map(|(key, value)| (key.len() + value.len()) as u64)
             .sum())
+    }
+
+    fn rows_pruned(&self, keyspace: Keyspace) -> u64 {
+        let pruned = self.pruned.get(keyspace.index());
+        pruned.map_or(0, |pruned| pruned.load(Ordering::Relaxed))
     }
 
     fn property(&self, _: &str) -> Result<Option<String>> {

@@ -5,6 +5,7 @@ use crate::{
     backend::{Backend, Keyspace, Progress, Reclaimed, filter},
     error::Result,
     prune_rule::PruneRule,
+    sync::Ordering,
 };
 
 /// Rows that are dropped under one hold of the lock.
@@ -24,6 +25,7 @@ pub(super) fn prune(
         #[expect(clippy::cast_precision_loss, reason = "three steps")]
         progress(step as f64 / steps as f64, keyspace.name());
         let mut dropped = Vec::new();
+        let mut pruned = 0;
         let rows = backend.rows(keyspace);
         if keyspace == Keyspace::History {
             reclaimed.rows_before = rows.len() as u64;
@@ -47,8 +49,12 @@ pub(super) fn prune(
                 if rows.get(key.as_ref()).is_some_and(|value| drops(value)) {
                     rows.remove(key.as_ref());
                     reclaimed.count_dropped(keyspace);
+                    pruned += 1;
                 }
             }
+        }
+        if let Some(sum) = backend.pruned.get(keyspace.index()) {
+            sum.fetch_add(pruned, Ordering::Relaxed);
         }
     }
     reclaimed.bytes_after = size_bytes(backend)?;

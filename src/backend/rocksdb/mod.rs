@@ -15,6 +15,8 @@ mod open;
 pub(crate) mod plain;
 mod prune;
 mod rewrite;
+mod sample;
+mod statistics;
 mod synced;
 
 use std::{fmt, path::Path};
@@ -30,6 +32,7 @@ use super::{
 use crate::{
     config::{Durability, OnlineOptions, RocksDBConfig},
     error::{Error, ErrorKind, Result},
+    metrics::Sample,
     prune_rule::PruneRule,
     sync::{Arc, AtomicU64, Mutex, Ordering},
 };
@@ -78,6 +81,7 @@ pub(crate) struct RocksDBBackend {
     /// The options as they are now.
     online: Mutex<online::Online>,
     synced_file: synced::SyncedFile,
+    statistics: statistics::Statistics,
     is_read_only: bool,
 }
 
@@ -91,10 +95,12 @@ const ROW_OVERHEAD_BYTES: usize = 8;
 impl RocksDBBackend {
     pub(crate) fn open(config: &RocksDBConfig) -> Result<Self> {
         let filters = Arc::new(filter::Filters::default());
-        let database = open::open(config, &filters)?;
+        let (database, statistics) = open::open(config, &filters)?;
         let synced = synced::SyncedFile::open(Path::new(&config.path));
         synced.check(database.db().latest_sequence_number())?;
-        Ok(Self::new(database, filters, config, Some(synced)))
+        let mut backend = Self::new(database, filters, config, Some(synced));
+        backend.statistics = statistics;
+        Ok(backend)
     }
 
     /// Opens a database to read. No file of it is changed, and none is added.
@@ -132,6 +138,7 @@ impl RocksDBBackend {
             online: Mutex::new(online::Online::new(config)),
             is_read_only: synced_file.is_none(),
             synced_file: synced_file.unwrap_or_default(),
+            statistics: statistics::Statistics::default(),
         }
     }
 
@@ -321,6 +328,14 @@ impl Backend for RocksDBBackend {
             })
         };
         Ok(files.into_iter().filter_map(file).collect())
+    }
+
+    fn rows_pruned(&self, keyspace: Keyspace) -> u64 {
+        self.filters.counts(keyspace).0
+    }
+
+    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+        sample::sample(self, samples)
     }
 
     fn property(&self, name: &str) -> Result<Option<String>> {

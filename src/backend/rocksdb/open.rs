@@ -13,7 +13,9 @@ use super::{
     Database, convert,
     filter::Filters,
     layout::{self, Logs},
-    manifest, synced,
+    manifest,
+    statistics::Statistics,
+    synced,
 };
 use crate::{
     backend::Keyspace,
@@ -25,7 +27,10 @@ use crate::{
 /// RocksDB ends the process where the address space for its cache cannot be had.
 const BLOCK_CACHE_MAX_BYTES: usize = 1 << 40;
 
-pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Database> {
+pub(super) fn open(
+    config: &RocksDBConfig,
+    filters: &Arc<Filters>,
+) -> Result<(Database, Statistics)> {
     check(config)?;
     let path = Path::new(&config.path);
     if path.exists() && !path.is_dir() {
@@ -35,16 +40,16 @@ pub(super) fn open(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<Dat
         )));
     }
     make(path)?;
-    let db = match open_files(config, filters) {
+    let (db, statistics) = match open_files(config, filters) {
         Err(error) if is_damaged(&error) && manifest::cut_torn_end(path)? => {
             open_files(config, filters)
         }
         opened => opened,
     }?;
-    with_handles(db, path)
+    Ok((with_handles(db, path)?, statistics))
 }
 
-fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
+fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<(DB, Statistics)> {
     let path = Path::new(&config.path);
     if path.join("CURRENT").exists() {
         match check_ours(path) {
@@ -62,11 +67,13 @@ fn open_files(config: &RocksDBConfig, filters: &Arc<Filters>) -> Result<DB> {
     open_as(config, filters, Logs::Linked)
 }
 
-fn open_as(config: &RocksDBConfig, filters: &Arc<Filters>, logs: Logs) -> Result<DB> {
+fn open_as(config: &RocksDBConfig, filters: &Arc<Filters>, logs: Logs) -> Result<(DB, Statistics)> {
     let path = Path::new(&config.path);
-    let options = layout::database(config, logs)?;
+    let mut options = layout::database(config, logs)?;
+    let statistics = Statistics::new(config, &mut options);
     let families = layout::column_families(config, filters)?;
-    DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))
+    let db = DB::open_cf_descriptors(&options, path, families).map_err(|e| convert(&e))?;
+    Ok((db, statistics))
 }
 
 fn is_damaged(error: &Error) -> bool {

@@ -113,12 +113,14 @@ impl Reliance {
         records: impl Iterator<Item = &'r Record>,
     ) -> Result<(), Refusal> {
         for record in records {
-            let key = record
-                .key_among(writes, |(key, _)| key)
-                .or_else(|| record.key_among(&self.points, |key| key))
-                .or_else(|| record.key_in(&self.ranges));
-            if let Some(key) = key {
-                return Err(record.refusal(key));
+            let written = record.key_among(writes, |(key, _)| key);
+            let clash = written.map(|key| (key, Clash::Write)).or_else(|| {
+                let read = record.key_among(&self.points, |key| key);
+                let read = read.map(|key| (key, Clash::Read));
+                read.or_else(|| Some((record.key_in(&self.ranges)?, Clash::Range)))
+            });
+            if let Some((key, clash)) = clash {
+                return Err(record.refusal(key, clash));
             }
         }
         Ok(())
@@ -129,11 +131,26 @@ impl Reliance {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// A key that it relies on was committed since.
-    Conflict { key: Key, committed: Timestamp },
+    Conflict {
+        key: Key,
+        committed: Timestamp,
+        clash: Clash,
+    },
     /// Commits above its snapshot are no longer in the records.
     TooOld { kept_since: Timestamp },
     /// A rollback has ended what it relies on, or came between its checks.
     RolledBack,
+}
+
+/// What a transaction does with a key that another has committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clash {
+    /// It writes it.
+    Write,
+    /// It has read it.
+    Read,
+    /// It has read a range in which it lies.
+    Range,
 }
 
 /// How much is kept, for [`Stats`](crate::Stats).
@@ -198,10 +215,11 @@ impl Record {
         })
     }
 
-    fn refusal(&self, key: &Key) -> Refusal {
+    fn refusal(&self, key: &Key, clash: Clash) -> Refusal {
         Refusal::Conflict {
             key: key.clone(),
             committed: self.timestamp,
+            clash,
         }
     }
 
@@ -252,20 +270,22 @@ impl Conflicts {
             reliance.generation = recent.generation;
             recent.newest()
         };
-        let keys = writes.iter().map(|(key, _)| key).chain(&reliance.points);
-        let mut keys = keys.peekable();
+        let written = writes.iter().map(|(key, _)| (key, Clash::Write));
+        let read = reliance.points.iter().map(|key| (key, Clash::Read));
+        let mut keys = written.chain(read).peekable();
         while keys.peek().is_some() {
             let recent = self.recent.lock();
             recent.check_age(snapshot)?;
             if recent.points.is_empty() {
                 break;
             }
-            for key in keys.by_ref().take(KEYS_AT_ONCE) {
+            for (key, clash) in keys.by_ref().take(KEYS_AT_ONCE) {
                 match recent.points.get(key) {
                     Some(committed) if *committed > snapshot => {
                         return Err(Refusal::Conflict {
                             key: key.clone(),
                             committed: *committed,
+                            clash,
                         });
                     }
                     _ => {}
@@ -280,7 +300,7 @@ impl Conflicts {
             checked_to = newest;
             for (count, record) in records.enumerate() {
                 if let Some(key) = record.key_in(&reliance.ranges) {
-                    return Err(record.refusal(key));
+                    return Err(record.refusal(key, Clash::Range));
                 }
                 if count + 1 == RECORDS_AT_ONCE {
                     checked_to = record.timestamp;

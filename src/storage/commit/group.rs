@@ -1,9 +1,9 @@
 //! What one turn does: a group of commits is checked, numbered, written and published.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{
-    conflicts::{Record, Refusal, Reliance},
+    conflicts::{Clash, Record, Refusal, Reliance},
     rows::Rows,
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     failpoint::{Point, reach},
     limits::GROUP_MAX_BYTES,
+    metrics::Timed,
     storage::{
         Key, Value,
         batch::{CommitInfo, CommitOptions, Write, display},
@@ -30,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) live: Option<Vec<bool>>,
     pub(crate) requires: Requires,
     pub(crate) options: CommitOptions,
+    /// When it was asked for, where that is recorded.
+    pub(crate) asked: Option<Instant>,
 }
 
 /// What must hold when the commit is made.
@@ -67,10 +70,15 @@ pub(crate) struct CommitState {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
     pub(crate) groups: AtomicU64,
     pub(crate) synced_groups: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
+    pub(crate) write_conflicts: AtomicU64,
+    pub(crate) read_conflicts: AtomicU64,
+    pub(crate) range_conflicts: AtomicU64,
+    pub(crate) value_conflicts: AtomicU64,
     pub(crate) too_old: AtomicU64,
+    pub(crate) rolled_back: AtomicU64,
 }
 
 fn add(count: &AtomicU64, number: usize) {
@@ -91,6 +99,9 @@ impl Store {
     pub(super) fn commit_group(&self, requests: Vec<Request>) -> Vec<Result<CommitInfo>> {
         let mut state = self.commit.lock();
         let mut outcomes = Vec::with_capacity(requests.len());
+        for request in &requests {
+            self.meter.note(Timed::CommitQueue, request.asked);
+        }
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
             let ready = self
@@ -101,6 +112,7 @@ impl Store {
                 outcomes.extend(requests.map(|_| Err(error.again())));
                 break;
             }
+            let mut lap = self.meter.start();
             let mut group = Group::new(self, state.last);
             let first = outcomes.len();
             while group.rows.size_bytes() < GROUP_MAX_BYTES
@@ -108,8 +120,9 @@ impl Store {
             {
                 outcomes.push(group.add(request, requests.peek().is_some()));
             }
+            self.meter.lap(Timed::CommitCheck, &mut lap);
             if !group.records.is_empty()
-                && let Err(error) = self.write_group(group, &mut state)
+                && let Err(error) = self.write_group(group, &mut state, lap)
             {
                 let written = outcomes.iter_mut().skip(first);
                 written
@@ -120,7 +133,12 @@ impl Store {
         outcomes
     }
 
-    fn write_group(&self, group: Group<'_>, state: &mut CommitState) -> Result<()> {
+    fn write_group(
+        &self,
+        group: Group<'_>,
+        state: &mut CommitState,
+        mut lap: Option<Instant>,
+    ) -> Result<()> {
         let (mut batch, commits) = group.rows.finish();
         let merge = self.take_along(&mut batch);
         // Until it is known to have succeeded, even if this thread should unwind.
@@ -131,6 +149,11 @@ impl Store {
             return Err(error);
         }
         reach(Point::CommitWritten);
+        let written = match group.durability {
+            Durability::Buffered => Timed::CommitWrite,
+            Durability::Sync => Timed::CommitSync,
+        };
+        self.meter.lap(written, &mut lap);
         if let Some(merge) = merge {
             merge.written();
         }
@@ -141,6 +164,8 @@ impl Store {
         self.recent.insert(versions);
         reach(Point::CommitRemembered);
         add(&self.counts.commits, group.records.len());
+        let keys = group.records.iter().map(|record| record.keys.len());
+        add(&self.counts.writes, keys.sum());
         add(&self.counts.groups, 1);
         add(
             &self.counts.synced_groups,
@@ -149,6 +174,7 @@ impl Store {
         state.last = group.last;
         self.conflicts.publish(group.records, &self.clock);
         reach(Point::CommitPublished);
+        self.meter.note(Timed::CommitPublish, lap);
         self.keeping.committed();
         state.failed = false;
         self.wake.wake();
@@ -164,11 +190,31 @@ impl Store {
         Ok(())
     }
 
+    /// Counts a transaction that is refused before it comes here: a rollback has ended its snapshot, or its age.
+    pub(crate) fn note_refused(&self, is_rolled_back: bool) {
+        let counts = &self.counts;
+        let count = if is_rolled_back {
+            &counts.rolled_back
+        } else {
+            &counts.too_old
+        };
+        add(count, 1);
+    }
+
     /// Why a transaction cannot be committed, for people.
     pub(super) fn refused(&self, snapshot: Timestamp, refusal: Refusal) -> Error {
         match refusal {
-            Refusal::Conflict { key, committed } => {
-                add(&self.counts.conflicts, 1);
+            Refusal::Conflict {
+                key,
+                committed,
+                clash,
+            } => {
+                let count = match clash {
+                    Clash::Write => &self.counts.write_conflicts,
+                    Clash::Read => &self.counts.read_conflicts,
+                    Clash::Range => &self.counts.range_conflicts,
+                };
+                add(count, 1);
                 let message = format!(
                     "{} was committed at {committed}, after this transaction's snapshot at \
                      {snapshot}; begin it anew",
@@ -177,14 +223,14 @@ impl Store {
                 Error::conflict(&key, snapshot, committed, message)
             }
             Refusal::RolledBack => {
-                add(&self.counts.too_old, 1);
+                self.note_refused(true);
                 Error::too_old(format!(
                     "the store was rolled back below the transaction's snapshot at {snapshot}, or while \
                      it was committed; begin it anew"
                 ))
             }
             Refusal::TooOld { kept_since } => {
-                add(&self.counts.too_old, 1);
+                self.note_refused(false);
                 Error::too_old(format!(
                     "the transaction's snapshot at {snapshot} is too old to be checked: commits are \
                      on record above {kept_since} only; begin it anew"
@@ -235,6 +281,7 @@ impl<'s> Group<'s> {
             live,
             requires,
             options,
+            asked: _,
         } = request;
         let expected = match requires {
             Requires::Nothing => None,
@@ -286,7 +333,7 @@ impl<'s> Group<'s> {
         if value.as_ref() == expected {
             return Ok(());
         }
-        add(&self.store.counts.conflicts, 1);
+        add(&self.store.counts.value_conflicts, 1);
         Err(Error::conflict(
             key,
             self.last,

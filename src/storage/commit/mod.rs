@@ -39,7 +39,7 @@ mod rows;
 mod tests;
 
 #[cfg(all(test, not(any(loom, shuttle))))]
-pub(crate) use conflicts::Refusal;
+pub(crate) use conflicts::{Clash, Refusal};
 pub(crate) use conflicts::{Conflicts, OpenTransaction, Reliance};
 pub(crate) use group::{CommitState, Counts};
 use group::{Expected, Request, Requires};
@@ -58,6 +58,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     failpoint::{Point, reach},
     limits::{BATCH_MAX_WRITES, GROUP_MAX_BYTES},
+    metrics::Timed,
     sync::{Arc, MutexGuard},
     timestamp::Timestamp,
 };
@@ -80,6 +81,7 @@ impl Store {
             live: None,
             requires: Requires::Nothing,
             options,
+            asked: None,
         })
     }
 
@@ -103,6 +105,7 @@ impl Store {
             live: None,
             requires: Requires::Value(expected),
             options,
+            asked: None,
         })
     }
 
@@ -128,6 +131,7 @@ impl Store {
             live,
             requires: Requires::Unchanged(reliance),
             options,
+            asked: None,
         };
         match turn {
             Some(turn) if std::ptr::eq(turn.store, self) => turn.commit(request),
@@ -158,6 +162,7 @@ impl Store {
             live: None,
             requires: Requires::Nothing,
             options,
+            asked: None,
         };
         self.commit_group(batches.into_iter().map(request).collect())
     }
@@ -191,6 +196,7 @@ impl Store {
             live,
             requires: Requires::Nothing,
             options,
+            asked: None,
         })
     }
 
@@ -203,8 +209,10 @@ impl Store {
         })
     }
 
-    fn submit(&self, request: Request) -> Result<CommitInfo> {
+    fn submit(&self, mut request: Request) -> Result<CommitInfo> {
         self.check_open()?;
+        let asked = self.meter.start();
+        request.asked = asked;
         let weight = request.weight();
         let wait = match request
             .options
@@ -222,6 +230,7 @@ impl Store {
             .map_err(|Reentered| reentered())?
             .unwrap_or_else(|Lost| Err(lost()))?;
         reach(Point::CommitAnswered);
+        self.meter.note(Timed::CommitWhole, asked);
         self.pay(info.writes);
         Ok(info)
     }
@@ -229,11 +238,13 @@ impl Store {
 
 impl CommitTurn<'_> {
     fn commit(&self, request: Request) -> Result<CommitInfo> {
+        let asked = self.store.meter.start();
         let info = self
             .store
             .commit_group(vec![request])
             .pop()
             .unwrap_or_else(|| Err(lost()))?;
+        self.store.meter.note(Timed::CommitWhole, asked);
         self.store.pay(info.writes);
         Ok(info)
     }
@@ -245,6 +256,7 @@ impl CommitTurn<'_> {
             live: None,
             requires: Requires::Nothing,
             options,
+            asked: None,
         })
     }
 
@@ -255,6 +267,7 @@ impl CommitTurn<'_> {
             live: None,
             requires: Requires::Nothing,
             options,
+            asked: None,
         })
     }
 

@@ -29,6 +29,7 @@ fn request(writes: &[(&'static str, Option<&'static str>)]) -> Request {
         live: None,
         requires: Requires::Nothing,
         options: CommitOptions::default(),
+        asked: None,
     }
 }
 

@@ -16,8 +16,10 @@ use super::frames::{self, Header};
 use crate::{
     config::Durability,
     error::{Error, Result},
+    metrics::Timed,
     storage::{CommitOptions, commit::CommitTurn, lineage, store::Store},
     timestamp::Timestamp,
+    trace,
 };
 
 /// How an export is applied.
@@ -54,6 +56,15 @@ pub struct Applied {
 impl Store {
     /// Makes the commits of an export.
     pub(crate) fn apply_export(&self, path: &Path, options: ApplyOptions) -> Result<Applied> {
+        let _timing = self.meter.time(Timed::Apply);
+        let span = trace::apply(path).entered();
+        let applied = self.apply_in_turn(path, options)?;
+        span.record("commits", applied.commits);
+        span.record("visible", applied.visible.get());
+        Ok(applied)
+    }
+
+    fn apply_in_turn(&self, path: &Path, options: ApplyOptions) -> Result<Applied> {
         self.check_open()?;
         self.check_not_read_only()?;
         let (header, _) = frames::check(path)?;

@@ -13,9 +13,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    metrics::Timed,
     storage::{FeedOptions, Position, store::Store},
     sync::Arc,
     timestamp::Timestamp,
+    trace,
 };
 
 /// What the name of an export ends with until it is whole.
@@ -24,6 +26,19 @@ const PARTIAL: &str = ".sapwood-partial";
 impl Store {
     /// Writes the changes of the commits in `(after, until]` to a new file.
     pub(crate) fn export(
+        self: &Arc<Self>,
+        after: Timestamp,
+        until: Timestamp,
+        path: &Path,
+    ) -> Result<Export> {
+        let _timing = self.meter.time(Timed::Export);
+        let span = trace::export(after, until, path).entered();
+        let export = self.export_beside(after, until, path)?;
+        span.record("commits", export.commits);
+        Ok(export)
+    }
+
+    fn export_beside(
         self: &Arc<Self>,
         after: Timestamp,
         until: Timestamp,

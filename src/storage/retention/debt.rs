@@ -13,7 +13,10 @@ use std::{
 };
 
 use crate::{
-    backend::ended::{Ended, Kept},
+    backend::{
+        depths::{DEPTHS, Depths},
+        ended::{Ended, Kept},
+    },
     error::Result,
     storage::{FeedHold, Pin, RetentionPolicy, store::Store},
     timestamp::Timestamp,
@@ -28,6 +31,8 @@ pub(super) struct Figures {
     since: Option<Ended>,
     /// What had ended by the floor of the last pass, and was pinned.
     pub(super) pinned_bytes: u64,
+    /// How deep the versions lay that the last walk over all of them has found.
+    pub(super) depths: Depths,
     /// Whether pins were removed since.
     pub(super) is_unpinned: bool,
     /// Whether no pass has counted it all yet.
@@ -80,6 +85,7 @@ impl Figures {
         self.ended = kept.ended;
         self.ended.add_all(&since);
         self.pinned_bytes = kept.pinned_bytes;
+        self.depths = kept.depths;
         self.is_estimate = false;
         self.last_pass = now();
         self.passes += 1;
@@ -215,7 +221,37 @@ pub struct RetentionStatus {
     pub failure: Option<String>,
 }
 
+/// What is known of `history` without looking anything up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RetentionFigures {
+    pub(crate) wanted: Timestamp,
+    pub(crate) debt_bytes: u64,
+    pub(crate) below_floor_bytes: u64,
+    pub(crate) pinned_bytes: u64,
+    pub(crate) history_bytes: u64,
+    pub(crate) full_passes: u64,
+    pub(crate) writers_wait: bool,
+    pub(crate) depths: [u64; DEPTHS],
+}
+
 impl Store {
+    /// What is known of `history`.
+    pub(crate) fn retention_figures(&self) -> RetentionFigures {
+        let floor = self.floor();
+        let figures = self.keeping.figures.lock();
+        let wanted = figures.wanted.max(floor);
+        RetentionFigures {
+            wanted,
+            debt_bytes: figures.below(wanted),
+            below_floor_bytes: figures.below(floor),
+            pinned_bytes: figures.pinned_bytes,
+            history_bytes: figures.ended.total().saturating_add(figures.pinned_bytes),
+            full_passes: figures.passes,
+            writers_wait: self.keeping.gate.is_shut(),
+            depths: figures.depths.counts(),
+        }
+    }
+
     /// A full pass begins.
     pub(in crate::storage) fn begin_pass(&self) {
         self.keeping.figures.lock().begin_pass();

@@ -35,7 +35,7 @@ pub use policy::RetentionPolicy;
 use search::Search;
 
 use crate::{
-    backend::{Keyspace, ended::Ended},
+    backend::{Keyspace, depths::Depths, ended::Ended},
     codec::meta,
     error::{Error, Result},
     storage::store::Store,
@@ -69,6 +69,11 @@ impl Keeping {
     /// Versions were moved to `history`.
     pub(crate) fn merged(&self, ended: &Ended) {
         self.figures.lock().add(ended);
+    }
+
+    /// All of `history` was walked over.
+    pub(crate) fn walked(&self, depths: Depths) {
+        self.figures.lock().depths = depths;
     }
 
     /// The store was rolled back.

@@ -11,9 +11,11 @@ use crate::{
     codec::meta,
     config::Durability,
     error::{Error, ErrorKind, Result},
+    metrics::Timed,
     storage::{PruneReport, store::Store},
     sync::Arc,
     timestamp::Timestamp,
+    trace,
 };
 
 /// The background prunes once this part of what is kept is past keeping.
@@ -216,7 +218,12 @@ impl Store {
         let policy = self.keeping.policy();
         let deadline = Instant::now().checked_add(policy.wait());
         self.keeping.bell.ring();
-        if self.keeping.gate.wait(deadline) {
+        let began = self.meter.start();
+        let span = trace::wait_for_debt().entered();
+        let is_open = self.keeping.gate.wait(deadline);
+        drop(span);
+        self.meter.note(Timed::WaitForDebt, began);
+        if is_open {
             // Where the store was closed meanwhile, what comes next says so.
             return Ok(());
         }

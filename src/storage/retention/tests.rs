@@ -164,6 +164,7 @@ fn what_is_merged_beside_a_pass_counts_and_what_failed_changes_nothing() {
     let kept = Kept {
         ended: ended(9, 7),
         pinned_bytes: 50,
+        ..Kept::default()
     };
     figures.end_pass(Some(kept));
     assert_eq!((figures.below(at(9)), figures.below(at(10))), (7, 8));

@@ -476,7 +476,11 @@ fn a_transaction_that_a_rollback_came_between_is_refused() {
     let key = "k".into();
     assert_eq!(
         conflict,
-        crate::storage::commit::Refusal::Conflict { key, committed }
+        crate::storage::commit::Refusal::Conflict {
+            key,
+            committed,
+            clash: crate::storage::commit::Clash::Read,
+        }
     );
     // A key whose last commit was above the target has its commit below as its last again.
     set(3);

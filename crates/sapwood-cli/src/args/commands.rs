@@ -15,12 +15,36 @@ pub(crate) struct ShellArgs {
     /// End with exit code 1 at the first line that fails.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Meanwhile serve the metrics for Prometheus, at the path /metrics of this address; port 0 finds a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// What is watched.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A database is open in one process at a time, so it is watched through that process: one that serves its metrics, as
+`sapwood shell --metrics 127.0.0.1:9464` does, and the example metrics_http.")]
+pub(crate) struct TopArgs {
+    /// The endpoint of the process that has the database open.
+    #[arg(long, default_value = "http://127.0.0.1:9464/metrics")]
+    pub(crate) url: String,
+    /// Which of its stores [default: the first].
+    #[arg(long)]
+    pub(crate) store: Option<String>,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) interval: u64,
+    /// Print one look, of so many seconds, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 const SHELL_HELP: &str = "\
 Examples:
   sapwood shell                                  try the engine, in memory
   sapwood shell --db sapwood.db --json < script  drive it from another program
+  sapwood shell --db sapwood.db --metrics 127.0.0.1:9464
 
   set alice 100
   batch set alice 70 ; set bob 30

@@ -9,7 +9,7 @@ mod query;
 mod retention;
 mod values;
 
-pub(crate) use commands::{DemoArgs, ExploreArgs, ImportSource, ShellArgs};
+pub(crate) use commands::{DemoArgs, ExploreArgs, ImportSource, ShellArgs, TopArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
@@ -80,6 +80,8 @@ pub(crate) enum Action {
     Retention(RetentionAction),
     /// Read commands from standard input, and answer each.
     Shell(ShellArgs),
+    /// Watch a database at work: commits, conflicts, latencies, who holds what, RocksDB.
+    Top(TopArgs),
 
     /// Look at a database in a browser: its whole history under a slider.
     Explore(ExploreArgs),

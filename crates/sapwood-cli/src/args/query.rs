@@ -148,9 +148,24 @@ pub(crate) enum Query {
         compression: Option<Compression>,
     },
     /// Count keys and versions; show sizes, pins and the prune floor.
-    #[command(visible_alias = "status")]
-    Stats,
+    #[command(visible_alias = "status", after_help = STATS_HELP)]
+    Stats {
+        /// Say the unit and the meaning of each metric.
+        #[arg(long)]
+        explain: bool,
+        /// Ask the endpoint of the process that has the database open, for the metrics alone.
+        #[arg(long)]
+        url: Option<String>,
+    },
 }
+
+const STATS_HELP: &str = "\
+Examples:
+  sapwood stats --explain
+  sapwood stats --url http://127.0.0.1:9464/metrics --json
+
+Counters are of this process, so of one that only counts they are mostly 0; those of the process that has the
+database open are at its endpoint.";
 
 impl Query {
     /// The command that the arguments mean.
@@ -225,7 +240,7 @@ impl Query {
                     compression,
                 }
             }
-            Self::Stats => Command::Stats,
+            Self::Stats { explain, .. } => Command::Stats { explain },
         })
     }
 }

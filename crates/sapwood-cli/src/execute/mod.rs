@@ -62,7 +62,7 @@ impl Session {
                 let _spinner = progress::spinner("counting");
                 Ok(Answer::Status(self.engine.status()?))
             }
-            Command::Stats => self.stats(),
+            Command::Stats { explain } => self.stats(explain),
         }
     }
 }

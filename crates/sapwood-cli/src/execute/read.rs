@@ -7,6 +7,7 @@ use crate::{
     failure::Result,
     language::command::{History, Scan},
     progress,
+    scrape::Reading,
     session::Session,
 };
 
@@ -51,14 +52,33 @@ impl Session {
         Ok(Answer::Changes(changes.collect::<sapwood::Result<_>>()?))
     }
 
-    pub(super) fn stats(&self) -> Result<Answer> {
+    pub(super) fn stats(&self, explain: bool) -> Result<Answer> {
         let _spinner = progress::spinner("counting");
         Ok(Answer::Stats(Stats {
             status: self.engine.status()?,
             sizes: self.engine.sizes()?,
             pins: self.engine.pins()?,
             retention: self.engine.retention_status()?,
+            readings: self.readings()?,
+            explain,
         }))
+    }
+}
+
+impl Session {
+    /// All counters and gauges.
+    fn readings(&self) -> Result<Vec<Reading>> {
+        let samples = self.engine.samples()?.into_iter();
+        let readings = samples.map(|sample| Reading {
+            name: sample.metric.name.to_owned(),
+            value: sample.value.as_f64(),
+            labels: sample
+                .labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into_owned()))
+                .collect(),
+        });
+        Ok(readings.collect())
     }
 }
 

@@ -53,8 +53,8 @@ pub(crate) enum Command {
     },
     /// What the database holds, counted.
     Status,
-    /// The same with sizes and pins.
-    Stats,
+    /// The same with sizes, pins and metrics; and with what they mean.
+    Stats { explain: bool },
 }
 
 /// Which rows a scan gives, and how.

@@ -5,9 +5,9 @@ use sapwood::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{clock, doctor, retention};
+use super::{clock, doctor, metrics, retention};
 use crate::{
-    answer::Answer,
+    answer::{Answer, Stats},
     failure::{Failure, Result},
     language::text::escape,
 };
@@ -99,17 +99,10 @@ fn fields(answer: &Answer) -> Value {
         Answer::Applied(one) => applied(one),
         Answer::Done => json!({}),
         Answer::Status(counts) => status(counts),
-        Answer::Stats(stats) => {
-            let mut object = status(&stats.status);
-            let sizes = stats.sizes.iter();
-            let sizes = sizes.map(|size| (size.keyspace.to_owned(), size.size_bytes.into()));
-            if let Value::Object(fields) = &mut object {
-                fields.insert("sizes_bytes".to_owned(), Value::Object(sizes.collect()));
-                fields.insert("pins".to_owned(), pins(&stats.pins));
-                fields.insert("retention".to_owned(), retention::json(&stats.retention));
-            }
-            object
-        }
+        Answer::Stats(all) => stats(all),
+        Answer::Readings { readings, explain } => json!({
+            "metrics": metrics::json(readings, *explain),
+        }),
         Answer::Imported(imported) => json!({
             "commits": imported.commits,
             "skipped": imported.skipped,
@@ -124,6 +117,21 @@ fn fields(answer: &Answer) -> Value {
             "size_bytes": { "before": report.size_bytes[0], "after": report.size_bytes[1] },
         }),
     }
+}
+
+/// What `stats` tells.
+fn stats(stats: &Stats) -> Value {
+    let mut object = status(&stats.status);
+    let sizes = stats.sizes.iter();
+    let sizes = sizes.map(|size| (size.keyspace.to_owned(), size.size_bytes.into()));
+    if let Value::Object(fields) = &mut object {
+        fields.insert("sizes_bytes".to_owned(), Value::Object(sizes.collect()));
+        fields.insert("pins".to_owned(), pins(&stats.pins));
+        fields.insert("retention".to_owned(), retention::json(&stats.retention));
+        let metrics = metrics::json(&stats.readings, stats.explain);
+        fields.insert("metrics".to_owned(), metrics);
+    }
+    object
 }
 
 fn at(timestamp: Timestamp) -> Value {

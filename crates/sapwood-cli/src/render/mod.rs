@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod doctor;
 mod json;
+mod metrics;
 mod people;
 mod retention;
 pub(crate) mod table;

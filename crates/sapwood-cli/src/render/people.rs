@@ -7,7 +7,7 @@ use sapwood::{
 };
 
 use super::{
-    clock, doctor, retention,
+    clock, doctor, metrics, retention,
     table::{bytes, number, optional, table},
 };
 use crate::{
@@ -100,6 +100,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Done => "done".to_owned(),
         Answer::Status(counts) => status(counts).to_string(),
         Answer::Stats(all) => stats(all),
+        Answer::Readings { readings, explain } => metrics::people(readings, *explain),
         Answer::Imported(report) => imported(report),
         Answer::Exploring(url) => format!("open {url} in a browser; Ctrl-C ends it"),
         Answer::Demo(report) => format!("{} states checked", report.states_checked),
@@ -297,7 +298,11 @@ fn stats(stats: &Stats) -> String {
     sizes.add_row([Cell::new("all"), number(&clock::size(total))]);
     let pins = counted(&pins(&stats.pins), stats.pins.len(), "pin");
     let kept = retention::people(&stats.retention);
-    format!("{}\n{sizes}\n{pins}\n{kept}", status(&stats.status))
+    let metrics = metrics::people(&stats.readings, stats.explain);
+    format!(
+        "{}\n{sizes}\n{pins}\n{kept}\n{metrics}",
+        status(&stats.status)
+    )
 }
 
 fn imported(report: &Imported) -> String {

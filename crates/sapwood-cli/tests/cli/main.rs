@@ -18,6 +18,7 @@ mod import_changes;
 mod import_ethereum;
 mod import_git;
 mod maintain;
+mod metrics;
 mod one_shot;
 mod output;
 mod repository;
