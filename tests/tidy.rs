@@ -10,6 +10,8 @@ mod configuration;
 mod documents;
 #[path = "tidy/licences.rs"]
 mod licences;
+#[path = "tidy/package.rs"]
+mod package;
 #[path = "tidy/sources.rs"]
 mod sources;
 #[path = "tidy/surface.rs"]

@@ -13,7 +13,7 @@
 //!
 //! A commit is written with its values, which are taken out once its versions lie in `current` and
 //! `history`. What is left are keys in order, of each only what it does not `share` with the one before it in its
-//! part: see [`front_coded`]. `last` is 1 in the last part. `time` is the time of day of the commit, in milliseconds since
+//! part: see `front_coded`. `last` is 1 in the last part. `time` is the time of day of the commit, in milliseconds since
 //! 1970-01-01 UTC; it orders nothing. An operation is 0 for a set and 1 for a delete, whose value is
 //! not there. The changes are in key order, over all parts. A length is an unsigned LEB128 number in
 //! its shortest form.

@@ -20,6 +20,16 @@ pub(crate) fn sources() -> Vec<(String, Vec<Item>)> {
     .collect()
 }
 
+/// The documents that `src/documents.rs` includes, by their paths from the root.
+pub(crate) fn included() -> Vec<String> {
+    let files = files(".rs").into_iter();
+    let documents = files.filter(|(path, _)| path == "src/documents.rs");
+    let texts = documents.map(|(_, text)| text).collect::<String>();
+    let included = texts.split("include_str!(\"../").skip(1);
+    let paths = included.filter_map(|rest| rest.split('"').next());
+    paths.map(str::to_owned).collect()
+}
+
 /// Whether an item is there for tests only.
 fn is_for_tests(item: &Item) -> bool {
     let Item::Mod(module) = item else {

@@ -21,7 +21,7 @@ async fn from_surrealkv(path: &Path, engine: &Engine) -> Result<Timestamp> {
         cursor.seek_first()?;
         let rows = std::iter::from_fn(|| {
             cursor.valid().then(|| {
-                let row = (cursor.key().user_key().to_vec(), cursor.value()?.to_vec());
+                let row = (cursor.key().user_key().to_vec(), cursor.value()?);
                 cursor.next()?;
                 Ok(row)
             })

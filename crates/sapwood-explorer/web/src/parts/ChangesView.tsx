@@ -5,7 +5,7 @@ import { line, typed } from "../bytes.ts";
 import { number, size } from "../format.ts";
 import { usePages } from "../load.ts";
 import { changed, compared, key, open, prefix, toggleCompare } from "../state.ts";
-import { shown } from "./KeyList.tsx";
+import { listed as inList, shown } from "./KeyList.tsx";
 import { KeyTimeline } from "./KeyTimeline.tsx";
 import { Trouble } from "./Trouble.tsx";
 import { ValueDiff } from "./ValueDiff.tsx";
@@ -34,7 +34,7 @@ function ChangeRow({ change, chosen }: { change: Change; chosen: boolean }) {
   return (
     <li ref={element} id={`key-${change.key}`} role="option" aria-selected={chosen} class={kind} onClick={() => open(change.key)} title={line(change.key)}>
       <b class="sign" aria-label={kind}>{sign}</b>
-      <span class="keytext">{line(change.key) || <em>empty key</em>}</span>
+      <span class="keytext">{inList(line(change.key), line(typed(prefix.value))) || <em>empty key</em>}</span>
       <span class="size">{sizes[0] === sizes[1] ? sizes[0] : sizes.join(" \u2192 ")}</span>
     </li>
   );

@@ -33,17 +33,20 @@ function useRows() {
 /** A prefix longer than this is left out of the keys that begin with it: what tells them apart comes behind. */
 const PREFIX_MAX = 16;
 
+/** A key as a list shows it. */
+export function listed(text: string, searched: string): string {
+  return searched.length > PREFIX_MAX && text.startsWith(searched) ? `\u2026${text.slice(searched.length)}` : text;
+}
+
 function KeyRow({ row, chosen, searched }: { row: Row; chosen: boolean; searched: string }) {
   const element = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (chosen) element.current?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
   const text = line(row.key);
-  const isLong = searched.length > PREFIX_MAX && text.startsWith(searched);
-  const short = isLong ? `\u2026${text.slice(searched.length)}` : text;
   return (
     <li ref={element} id={`key-${row.key}`} role="option" aria-selected={chosen} onClick={() => open(row.key)} title={text}>
-      <span class="keytext">{text === "" ? <em>empty key</em> : short}</span>
+      <span class="keytext">{text === "" ? <em>empty key</em> : listed(text, searched)}</span>
       <span class="preview">{line(row.value.head)}</span>
       <span class="size">{size(row.value.size)}</span>
     </li>

@@ -200,16 +200,7 @@ function Chart({ axis }: { axis: Axis }) {
   const up = () => (dragged.current = null);
   const x = place(axis, moment.value);
   const second = other.value === null ? null : place(axis, other.value);
-  const label = (ts: Ts, left: number, name: string) => {
-    // Half of its width, so that it stays inside.
-    const half = number(ts).length * 4 + 6;
-    return (
-      <span class={`tag ${name}`} style={{ left: `${Math.min(Math.max(left, half), axis.width - half)}px` }}>
-        {number(ts)}
-      </span>
-    );
-  };
-  const value = Math.round(((x - 0) / Math.max(1, axis.width)) * 1000);
+  const value = Math.round((x / Math.max(1, axis.width)) * 1000);
   return (
     <div
       class="chart"
@@ -271,10 +262,34 @@ function Chart({ axis }: { axis: Axis }) {
         />
       )}
       <Flags axis={axis} />
-      {other.value !== null && second !== null && label(other.value, second, "second")}
-      {label(moment.value, x, "first")}
+      <Tags axis={axis} />
       {hover !== null && dragged.current === null && <Hint axis={axis} x={hover} pinned={pinned} />}
     </div>
+  );
+}
+
+/** The timestamps of the moments, above them: inside of the axis, and beside each other where they are near. */
+function Tags({ axis }: { axis: Axis }) {
+  const half = (ts: Ts) => number(ts).length * 4 + 8;
+  const inside = (x: number, ts: Ts) => Math.min(Math.max(x, half(ts)), axis.width - half(ts));
+  const tags = [
+    ...(other.value === null ? [] : [{ ts: other.value, name: "second", x: inside(place(axis, other.value), other.value) }]),
+    { ts: moment.value, name: "first", x: inside(place(axis, moment.value), moment.value) },
+  ].sort((a, b) => a.x - b.x);
+  const [left, right] = tags;
+  if (left && right) {
+    const apart = half(left.ts) + half(right.ts);
+    if (right.x - left.x < apart) left.x = Math.max(half(left.ts), right.x - apart);
+    if (right.x - left.x < apart) right.x = left.x + apart;
+  }
+  return (
+    <>
+      {tags.map((tag) => (
+        <span key={tag.name} class={`tag ${tag.name}`} style={{ left: `${tag.x}px` }}>
+          {number(tag.ts)}
+        </span>
+      ))}
+    </>
   );
 }
 
