@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{address}/metrics");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| -> Result<(), Box<dyn Error>> {
-        scope.spawn(|| serve(&server, &recorder, &metrics));
+        scope.spawn(|| serve(&server, &is_over, &recorder, &metrics));
         if asked.is_some() {
             return Ok(work(&engine, &is_over)?);
         }
@@ -77,8 +77,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Answers every request with the metrics, as they are at that moment.
-fn serve(server: &Server, recorder: &PrometheusHandle, metrics: &EngineMetrics) {
-    loop {
+fn serve(
+    server: &Server,
+    is_over: &AtomicBool,
+    recorder: &PrometheusHandle,
+    metrics: &EngineMetrics,
+) {
+    while !is_over.load(Ordering::Relaxed) {
         match server.recv_timeout(UPKEEP) {
             Ok(Some(request)) => {
                 let response = match metrics.record() {
@@ -88,8 +93,8 @@ fn serve(server: &Server, recorder: &PrometheusHandle, metrics: &EngineMetrics) 
                 // Whoever asked may have gone.
                 drop(request.respond(response));
             }
+            // Nobody has asked for a while, or the server was unblocked.
             Ok(None) => recorder.run_upkeep(),
-            // It was told to end.
             Err(_) => return,
         }
     }

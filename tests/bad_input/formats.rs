@@ -136,9 +136,12 @@ fn a_newer_format_is_refused() {
     assert_eq!(rows(&path), rows(&untouched), "its data is as it was");
 }
 
+/// A keyspace, a key and what is stored for it.
+type Row = (String, Box<[u8]>, Box<[u8]>);
+
 /// Every row that RocksDB finds in a database. Not its files: RocksDB writes those anew that are older than a day, whoever
 /// opens them.
-fn rows(path: &Path) -> Vec<(String, Box<[u8]>, Box<[u8]>)> {
+fn rows(path: &Path) -> Vec<Row> {
     let options = Options::default();
     let names = DB::list_cf(&options, path).expect("keyspaces");
     let db = DB::open_cf_for_read_only(&options, path, &names, false).expect("a database");
