@@ -14,7 +14,7 @@ HOURS ?= 24
 DURATION ?= 90
 TEST_LINTS := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
 	-A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub \
-	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect
+	-A clippy::case_sensitive_file_extension_comparisons -A clippy::format_collect -A clippy::float_cmp
 
 .PHONY: help setup demo test quick lint bench loom fuzz coverage crash powercut faults failpoints model bank soak leaks \
 	dashboard examples web e2e doc book deny semver package mutants

@@ -125,7 +125,7 @@ impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("writes", &self.writes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

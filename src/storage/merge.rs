@@ -293,7 +293,7 @@ impl Store {
             if batch.size_bytes() >= BATCH_BYTES {
                 break;
             }
-            merge_key(&mut batch, &mut ended, encoded, versions, old)?;
+            merge_key(&mut batch, &mut ended, encoded, versions, &old)?;
             last = Some(encoded.clone());
         }
         // Before the first of them is written.
@@ -398,9 +398,9 @@ fn merge_key(
     ended: &mut Ended,
     encoded: &[u8],
     versions: &[RecentVersion],
-    old: OldRow,
+    old: &OldRow,
 ) -> Result<()> {
-    let mut newest = match &old {
+    let mut newest = match old {
         OldRow::Live(row) => Newest::Live(lookup::peek_current(encoded, row)?),
         OldRow::Absent { deleted } => Newest::Absent { deleted: *deleted },
     };

@@ -22,7 +22,10 @@ type Values = BTreeMap<&'static str, Vec<String>>;
 
 /// The spans that were seen in this process, by their names: their level, and their fields.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<BTreeMap<&'static str, (Option<Level>, Values)>>>);
+struct Seen(Arc<Mutex<BTreeMap<&'static str, Span>>>);
+
+/// The level of a span, and its fields.
+type Span = (Option<Level>, Values);
 
 struct Fields<'m>(&'m mut Values);
 

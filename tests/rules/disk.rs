@@ -72,7 +72,7 @@ impl Disk {
         let mut touched = Vec::new();
         for (key, change) in changes {
             let old = self.rows.current.remove(key);
-            before.push((*key, old.clone(), self.rows.deleted.get(key).copied()));
+            before.push((*key, old, self.rows.deleted.get(key).copied()));
             if old.is_some() || change.is_some() {
                 touched.push(*key);
             }
@@ -121,7 +121,7 @@ impl Rows {
         let rows = self
             .history
             .range((key, Timestamp::ZERO)..=(key, Timestamp::MAX));
-        rows.map(|(at, row)| (*at, row.clone())).collect()
+        rows.map(|(at, row)| (*at, *row)).collect()
     }
 
     fn change(

@@ -32,7 +32,7 @@ pub(crate) fn list(world: &mut World, key: Key) -> Step<Listing> {
     let guard = guarded::open_latest(world)?;
     let mut rule = rule(world, guard.at);
     world.tick()?;
-    let current = world.disk.rows.current.get(&key).cloned();
+    let current = world.disk.rows.current.get(&key).copied();
     world.tick()?;
     let history = world.disk.rows.history_of(key);
     world.tick()?;

@@ -80,7 +80,7 @@ fn by_rule(
         };
         return after_verdict(world, key, at, cover, verdict, old_view);
     }
-    let current = world.disk.rows.current.get(&key).cloned();
+    let current = world.disk.rows.current.get(&key).copied();
     world.trace(|| format!("reader: current of {key}: {current:?}"));
     by_current(world, key, at, cover, current, old_view)
 }
@@ -209,7 +209,7 @@ pub(crate) fn get_latest(world: &mut World, key: Key) -> Step<Option<Value>> {
         if world.is(Mutant::LatestChecksStartedFirst) {
             world.tick()?;
         }
-        let current = world.disk.rows.current.get(&key).cloned();
+        let current = world.disk.rows.current.get(&key).copied();
         world.tick()?;
         let started = match world.mutant {
             Some(Mutant::LatestChecksStartedFirst) => started_before,
@@ -248,7 +248,7 @@ pub(crate) fn get_all_latest(world: &mut World) -> Step<State> {
     world.tick()?;
     let mut rows = Vec::new();
     for key in KEYS {
-        rows.push((key, world.disk.rows.current.get(&key).cloned()));
+        rows.push((key, world.disk.rows.current.get(&key).copied()));
         world.tick()?;
     }
     let mut state = State::new();
