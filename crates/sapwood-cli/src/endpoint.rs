@@ -3,7 +3,10 @@
 use std::{
     io::{self, Cursor},
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -21,6 +24,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A thread that answers `GET /metrics`, until it is dropped.
 pub(crate) struct Endpoint {
     server: Arc<Server>,
+    is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Where it listens: the port that was found, where 0 was asked for.
     pub(crate) address: SocketAddr,
@@ -43,12 +47,14 @@ impl Endpoint {
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| Failure::new("io", format!("no recorder of metrics: {error}")))?;
         let metrics = engine.metrics(store)?;
+        let is_over = Arc::new(AtomicBool::new(false));
         let thread = thread::Builder::new().name("metrics".to_owned()).spawn({
-            let server = Arc::clone(&server);
-            move || serve(&server, &recorder, &metrics)
+            let (server, is_over) = (Arc::clone(&server), Arc::clone(&is_over));
+            move || serve(&server, &is_over, &recorder, &metrics)
         });
         Ok(Self {
             server,
+            is_over,
             thread: Some(thread.map_err(|error| failed(&error))?),
             address,
         })
@@ -57,6 +63,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
         self.server.unblock();
         if let Some(thread) = self.thread.take() {
             // It does not panic; if it did, there is nothing to be done about it.
@@ -65,16 +72,21 @@ impl Drop for Endpoint {
     }
 }
 
-fn serve(server: &Server, recorder: &PrometheusHandle, metrics: &EngineMetrics) {
-    loop {
+fn serve(
+    server: &Server,
+    is_over: &AtomicBool,
+    recorder: &PrometheusHandle,
+    metrics: &EngineMetrics,
+) {
+    while !is_over.load(Ordering::Acquire) {
         match server.recv_timeout(UPKEEP) {
             Ok(Some(request)) => {
                 let response = answer(&request, recorder, metrics);
                 // Whoever asked may have gone.
                 drop(request.respond(response));
             }
+            // Nobody has asked for a while, or it was told to end.
             Ok(None) => recorder.run_upkeep(),
-            // It was told to end.
             Err(_) => return,
         }
     }
