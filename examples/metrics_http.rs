@@ -56,7 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     thread::scope(|scope| -> Result<(), Box<dyn Error>> {
         scope.spawn(|| serve(&server, &is_over, &recorder, &metrics));
         if asked.is_some() {
-            return Ok(work(&engine, &is_over)?);
+            // It ends where something fails.
+            let worked = work(&engine, &is_over);
+            is_over.store(true, Ordering::Relaxed);
+            server.unblock();
+            return Ok(worked?);
         }
         let worker = scope.spawn(|| work(&engine, &is_over));
         while engine.visible() < Timestamp::new(1_000) && !worker.is_finished() {
@@ -181,7 +185,7 @@ fn transfers(engine: &Engine, is_over: &AtomicBool, seed: u64) -> Result<()> {
 /// Blocks whose transactions add to accounts, few or many.
 fn blocks(engine: &Engine, is_over: &AtomicBool) -> Result<()> {
     let mut config = BlockExecutorConfig::default();
-    config.workers = config.workers.max(2);
+    config.workers = config.workers.max(4);
     config.adaptive = false;
     let executor = BlockExecutor::new(config)?;
     let mut number = 0;
@@ -194,6 +198,10 @@ fn blocks(engine: &Engine, is_over: &AtomicBool) -> Result<()> {
         let block = engine.execute_block(&executor, height, words, move |ctx, word| {
             let key = format!("block/{}", word % crowd);
             let seen = ctx.get(&key)?.map_or(0, |value| value.len() as u64);
+            if crowd < ACCOUNTS {
+                // Others come between.
+                thread::yield_now();
+            }
             let fee = (0..2_000).fold(seen, |fee, at| drawn(fee + at));
             ctx.set(&key, format!("{fee:>100}"))?;
             Ok(ExecutionStatus::Success(()))

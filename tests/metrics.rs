@@ -167,6 +167,10 @@ fn names_follow_the_conventions() {
             let is_distance = unit == "timestamp" && stem.ends_with("_lag");
             assert!(stem.ends_with(&unit) || is_distance, "{name} is in {unit}");
         }
+        // These are Prometheus's own, or ours for the store.
+        let taken = ["job", "instance", "le", "store"];
+        let mut labels = metric.labels.iter();
+        assert!(labels.all(|label| !taken.contains(&label.name)), "{name}");
         assert!(metric.meaning.ends_with('.'), "{name}: {}", metric.meaning);
     }
 }

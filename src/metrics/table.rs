@@ -218,7 +218,7 @@ metrics! {
         "Bytes that compactions have to write until all levels have the size that they should, about.";
     ESTIMATED_ROWS = Gauge "sapwood_rocksdb_estimated_rows" in Count by ["keyspace": values::KEYSPACES]:
         "Rows, as RocksDB estimates them.";
-    RUNNING_JOBS = Gauge "sapwood_rocksdb_running_jobs" in Count by ["job": &["flush", "compaction"]]:
+    RUNNING_JOBS = Gauge "sapwood_rocksdb_running_jobs" in Count by ["kind": &["flush", "compaction"]]:
         "Background jobs that run now.";
     BACKGROUND_ERRORS = Gauge "sapwood_rocksdb_background_errors" in Count by []:
         "Errors of background jobs since the store was opened.";

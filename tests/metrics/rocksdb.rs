@@ -131,7 +131,7 @@ const STALLED: &[&str] = &[
     "sapwood_rocksdb_stall_microseconds_total",
     "sapwood_rocksdb_operations_total{operation=write_stall}",
     "sapwood_rocksdb_latency_seconds{operation=write_stall}",
-    "sapwood_rocksdb_running_jobs{job=flush|compaction}",
+    "sapwood_rocksdb_running_jobs{kind=flush|compaction}",
     "sapwood_rocksdb_immutable_memtables",
     "sapwood_rocksdb_pending_compaction_bytes",
 ];

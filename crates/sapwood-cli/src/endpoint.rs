@@ -86,6 +86,7 @@ fn serve(
                 // Whoever asked may have gone.
                 drop(request.respond(response));
             }
+            // Nobody has asked for a while, or it was told to end.
             Ok(None) => recorder.run_upkeep(),
             // It cannot listen any more.
             Err(_) => return,

@@ -1,21 +1,10 @@
 //! Metrics, for programs and for people.
 
 use comfy_table::{Cell, CellAlignment};
-use sapwood::metrics::{METRICS, Metric};
 use serde_json::{Map, Value, json};
 
 use super::table::{number, table};
-use crate::scrape::Reading;
-
-/// The row of the table, also for the parts of a histogram.
-fn metric_of(reading: &Reading) -> Option<&'static Metric> {
-    let name = reading.name.as_str();
-    let stem = ["_bucket", "_sum", "_count"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end));
-    let mut metrics = METRICS.iter().copied();
-    metrics.find(|metric| metric.name == name || Some(metric.name) == stem)
-}
+use crate::scrape::{Reading, metric_of};
 
 pub(super) fn json(readings: &[Reading], explain: bool) -> Value {
     let one = |reading: &Reading| {
@@ -26,7 +15,7 @@ pub(super) fn json(readings: &[Reading], explain: bool) -> Value {
         }
         // Infinite ones are not numbers for JSON.
         fields.insert("value".to_owned(), exact(reading.value));
-        if let Some(metric) = metric_of(reading).filter(|_| explain) {
+        if let Some(metric) = metric_of(&reading.name).filter(|_| explain) {
             fields.insert("kind".to_owned(), metric.kind.to_string().into());
             fields.insert("unit".to_owned(), metric.unit.to_string().into());
             fields.insert("meaning".to_owned(), metric.meaning.into());
@@ -43,17 +32,20 @@ fn exact(value: f64) -> Value {
     whole.unwrap_or_else(|_| value.into())
 }
 
-/// Those that are not 0; with their meanings all of them.
+/// Those that are not 0; with their meanings all of them. Buckets are for programs.
 pub(super) fn people(readings: &[Reading], explain: bool) -> String {
     let mut shown = table(["metric", "value"]);
     let mut zeros = 0;
     let mut last = "";
-    for reading in readings {
+    let readings = readings.iter();
+    for reading in readings.filter(|reading| !reading.labels.contains_key("le")) {
         if reading.value == 0.0 && !explain {
             zeros += 1;
             continue;
         }
-        if let Some(metric) = metric_of(reading).filter(|metric| explain && metric.name != last) {
+        if let Some(metric) =
+            metric_of(&reading.name).filter(|metric| explain && metric.name != last)
+        {
             last = metric.name;
             let meaning = format!("{} ({}, {})", metric.meaning, metric.kind, metric.unit);
             shown.add_row([Cell::new(meaning), Cell::new("")]);

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sapwood::metrics::{METRICS, Metric};
+
 use crate::failure::{Failure, Result};
 
 /// For how long an endpoint is waited for.
@@ -18,6 +20,14 @@ pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) value: f64,
+}
+
+/// The row of the table that a name is of, also for the parts of a histogram.
+pub(crate) fn metric_of(name: &str) -> Option<&'static Metric> {
+    let ends = ["_bucket", "_sum", "_count"];
+    let stem = ends.iter().find_map(|end| name.strip_suffix(end));
+    let mut metrics = METRICS.iter().copied();
+    metrics.find(|metric| metric.name == name || Some(metric.name) == stem)
 }
 
 /// All values at one moment.
@@ -41,7 +51,7 @@ impl Scrape {
         let agent: ureq::Agent = config.build().into();
         let mut response = agent.get(url).call().map_err(failed)?;
         let text = response.body_mut().read_to_string().map_err(failed)?;
-        let readings = text::parse(&text).map_err(|line| {
+        let mut readings = text::parse(&text).map_err(|line| {
             Failure::invalid(format!("{url} is no endpoint of metrics: it says {line:?}"))
                 .unusable()
         })?;
@@ -50,6 +60,13 @@ impl Scrape {
             let what = format!("{url} has no metrics of a store; is it another program's?");
             return Err(Failure::new("not_found", what).unusable());
         }
+        // Exporters give them in any order.
+        readings.sort_by_cached_key(|reading| {
+            let place = metric_of(&reading.name)
+                .and_then(|metric| METRICS.iter().position(|one| *one == metric));
+            let labels = reading.labels.clone();
+            (place.unwrap_or(usize::MAX), reading.name.clone(), labels)
+        });
         Ok(Self {
             at: Instant::now(),
             readings,

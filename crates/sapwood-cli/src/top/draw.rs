@@ -20,8 +20,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
     let [head, first, second, third, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(9),
-        Constraint::Length(12),
-        Constraint::Min(9),
+        Constraint::Length(13),
+        Constraint::Min(13),
         Constraint::Length(1),
     ])
     .areas(frame.area());

@@ -142,11 +142,6 @@ impl Figures {
 }
 
 fn holds(looks: &Looks<'_>) -> Vec<(&'static str, String)> {
-    let oldest = format!(
-        "{}, {} behind",
-        seconds(looks.now("sapwood_oldest_snapshot_age_seconds")),
-        count(looks.now("sapwood_oldest_snapshot_lag"))
-    );
     vec![
         ("visible", count(looks.now("sapwood_visible_timestamp"))),
         ("floor", count(looks.now("sapwood_floor_timestamp"))),
@@ -160,12 +155,16 @@ fn holds(looks: &Looks<'_>) -> Vec<(&'static str, String)> {
             count(looks.now("sapwood_open_transactions")),
         ),
         ("snapshots", count(looks.now("sapwood_open_snapshots"))),
-        ("the oldest", oldest),
-        ("feeds", count(looks.now("sapwood_feeds"))),
         (
-            "the last of them",
-            format!("{} behind", count(looks.now("sapwood_oldest_feed_lag"))),
+            "oldest, age",
+            seconds(looks.now("sapwood_oldest_snapshot_age_seconds")),
         ),
+        (
+            "oldest, behind",
+            count(looks.now("sapwood_oldest_snapshot_lag")),
+        ),
+        ("feeds", count(looks.now("sapwood_feeds"))),
+        ("last, behind", count(looks.now("sapwood_oldest_feed_lag"))),
         ("pins", count(looks.now("sapwood_pins"))),
     ]
 }
@@ -218,16 +217,11 @@ fn rocksdb(looks: &Looks<'_>) -> Vec<(&'static str, String)> {
     let hits = looks.rate("sapwood_rocksdb_block_cache_total", &[("result", "hit")]);
     let misses = looks.rate("sapwood_rocksdb_block_cache_total", &[("result", "miss")]);
     let stalled = looks.rate("sapwood_rocksdb_stall_microseconds_total", &[]) / 1e6;
-    let jobs = |job| {
+    let jobs = |kind| {
         looks
             .now
-            .sum("sapwood_rocksdb_running_jobs", &[("job", job)])
+            .sum("sapwood_rocksdb_running_jobs", &[("kind", kind)])
     };
-    let running = format!(
-        "{} flushes, {} compactions",
-        jobs("flush"),
-        jobs("compaction")
-    );
     vec![
         (
             "memtables",
@@ -237,7 +231,8 @@ fn rocksdb(looks: &Looks<'_>) -> Vec<(&'static str, String)> {
             "pending",
             bytes(looks.now("sapwood_rocksdb_pending_compaction_bytes")),
         ),
-        ("running", running),
+        ("flushes", count(jobs("flush"))),
+        ("compactions", count(jobs("compaction"))),
         ("log/s", written("wal")),
         ("flushed/s", written("flush")),
         ("compacted/s", written("compaction")),

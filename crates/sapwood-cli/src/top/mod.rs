@@ -30,7 +30,7 @@ use crate::{
 /// Looks that the picture of commits goes back.
 const LOOKS: usize = 512;
 /// The size of what `--once` prints, in characters.
-const PRINTED: (u16, u16) = (120, 36);
+const PRINTED: (u16, u16) = (120, 37);
 
 /// What is shown.
 struct View {
