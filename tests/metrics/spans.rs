@@ -22,7 +22,9 @@ type Values = BTreeMap<&'static str, Vec<String>>;
 
 /// The spans that were seen in this process, by their names: their level, and their fields.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<BTreeMap<&'static str, (Option<Level>, Values)>>>);
+struct Seen(Arc<Mutex<Spans>>);
+
+type Spans = BTreeMap<&'static str, (Option<Level>, Values)>;
 
 struct Fields<'m>(&'m mut Values);
 
