@@ -39,12 +39,20 @@ impl Counts {
     }
 }
 
-/// The time that a run took on average, of those that were timed.
+/// The time that a run took on average. Those of a worker that were timed stand for all of its runs: the first is
+/// always timed, so a worker that had few would count for too much otherwise.
 pub(super) fn mean_time(workers: &[Arc<WorkerCounts>]) -> Duration {
-    let timed: u64 = workers.iter().map(|counts| counts.timed.get()).sum();
-    let nanoseconds = workers.iter().map(|counts| counts.timed_nanoseconds.get());
-    let mean = nanoseconds.sum::<u64>().checked_div(timed);
-    Duration::from_nanos(mean.unwrap_or(0))
+    let (mut nanoseconds, mut runs) = (0_u128, 0_u128);
+    for counts in workers {
+        let of_worker = u128::from(counts.executions.get());
+        let timed = u128::from(counts.timed_nanoseconds.get()) * of_worker;
+        if let Some(all) = timed.checked_div(u128::from(counts.timed.get())) {
+            nanoseconds += all;
+            runs += of_worker;
+        }
+    }
+    let mean = nanoseconds.checked_div(runs).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
 }
 
 #[derive(Debug)]

@@ -134,7 +134,8 @@ impl BlockStats {
     /// How many times as fast as one by one the block was run, about: the time of the runs that count over the time
     /// from the beginning to the end. 1 for a block that took no time.
     ///
-    /// It is a little too high, as a run takes longer in parallel than one by one.
+    /// It is too high, as a run takes longer in parallel than one by one: a little, and much where more threads want to
+    /// run than there are cores, since a run that waits for its core is not over.
     pub fn speedup(&self) -> f64 {
         if self.took.is_zero() {
             return 1.0;

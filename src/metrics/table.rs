@@ -201,7 +201,7 @@ metrics! {
     BLOCK_MICROSECONDS = Counter "sapwood_block_microseconds_total" in Microseconds by []:
         "Time in which blocks were executed.";
     BLOCK_RUN_MICROSECONDS = Counter "sapwood_block_run_microseconds_total" in Microseconds by []:
-        "Time that the runs that count took in them, of all workers together: an estimate from a part of them. Its rate over that of `sapwood_block_microseconds_total` is the speed-up over one by one.";
+        "Time that the runs that count took in them, of all workers together: an estimate from a part of them. Its rate over that of `sapwood_block_microseconds_total` is the speed-up over one by one; too high where more threads want to run than there are cores.";
     BLOCK_SPEEDUP = Gauge "sapwood_block_speedup" in Ratio by []:
         "The speed-up of the last block over one by one, about.";
     BLOCK_SECONDS = Histogram "sapwood_block_seconds" in Seconds by ["stage": &["execute", "commit"]]:

@@ -68,6 +68,7 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers, which are exact")]
 mod tests {
     use super::*;
 

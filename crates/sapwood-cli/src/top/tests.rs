@@ -1,5 +1,7 @@
 //! Two looks at an endpoint, and the screen that they make.
 
+#![expect(clippy::float_cmp, reason = "whole numbers, which are exact")]
+
 use std::time::{Duration, Instant};
 
 use ratatui::{Terminal, backend::TestBackend};

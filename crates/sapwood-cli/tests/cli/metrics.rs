@@ -1,5 +1,7 @@
 //! Metrics: of a database that is opened for it, and of a process that has one open.
 
+#![expect(clippy::float_cmp, reason = "whole numbers, which are exact")]
+
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Stdio},
