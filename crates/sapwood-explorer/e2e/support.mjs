@@ -56,15 +56,13 @@ export async function explore(db, ...args) {
 }
 
 let browser;
-let profiles = 0;
 
-/** The installed Chromium, without a window. */
+/** The installed Chromium, without a window, and with an empty profile of its own. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launchPersistentContext(path(`profile-${profiles++}`), {
+  browser = await chromium.launch({
     executablePath,
     headless: true,
-    viewport: { width: 1440, height: 900 },
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
@@ -79,7 +77,9 @@ export async function quit() {
 
 /** A page, and what went wrong on it: errors, and requests that go elsewhere. */
 export async function open(explorer, hash = "", { width = 1440, height = 900, scheme = "light" } = {}) {
-  const page = await browser.newPage();
+  // In a window of its own: in one with others it could come to lie behind them, and a page that nobody sees asks
+  // for nothing.
+  const page = await browser.newPage({ viewport: { width, height } });
   const wrong = [];
   page.on("console", (message) => {
     // The browser itself tells of each answer that is no success; the tests that ask for such look at them.
@@ -89,7 +89,6 @@ export async function open(explorer, hash = "", { width = 1440, height = 900, sc
   page.on("request", (request) => {
     if (!request.url().startsWith(explorer.url) && !request.url().startsWith("data:")) wrong.push(`it asks ${request.url()}`);
   });
-  await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   await page.goto(`${explorer.url}${hash}`);
   await page.getByTestId("slider").waitFor();

@@ -187,9 +187,14 @@ export function begin() {
   effect(() => {
     document.title = `${status.value?.name ?? "Sapwood"} \u2013 explorer`;
   });
+  // A page that nobody sees asks for nothing, and catches up when it is seen again.
+  let timer = 0;
   const loop = async () => {
+    clearTimeout(timer);
     if (!document.hidden) await follow();
-    setTimeout(loop, PERIOD_MS);
+    clearTimeout(timer);
+    timer = setTimeout(loop, PERIOD_MS);
   };
+  addEventListener("visibilitychange", () => void loop());
   void loop();
 }
