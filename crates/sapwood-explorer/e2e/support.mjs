@@ -35,12 +35,16 @@ export function data(name) {
   return null;
 }
 
+const running = new Set();
+
 /** Starts the explorer over a database, and waits until it says where. */
 export async function explore(db, ...args) {
   const child = spawn(sapwood, ["explore", "--json", "--listen", "127.0.0.1:0", "--db", db, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  running.add(child);
   const ended = new Promise((done) => child.once("exit", (code) => done(code)));
+  void ended.then(() => running.delete(child));
   const [line] = await Promise.race([
     new Promise((done) => createInterface({ input: child.stdout }).once("line", (line) => done([line]))),
     ended.then((code) => {
@@ -71,8 +75,10 @@ export async function launch() {
   return browser;
 }
 
+/** Ends the browser, and the explorers that a test has left when it failed. */
 export async function quit() {
   await browser?.close();
+  for (const child of running) child.kill("SIGKILL");
 }
 
 /** A page, and what went wrong on it: errors, and requests that go elsewhere. */
