@@ -35,12 +35,16 @@ export function data(name) {
   return null;
 }
 
+const running = new Set();
+
 /** Starts the explorer over a database, and waits until it says where. */
 export async function explore(db, ...args) {
   const child = spawn(sapwood, ["explore", "--json", "--listen", "127.0.0.1:0", "--db", db, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  running.add(child);
   const ended = new Promise((done) => child.once("exit", (code) => done(code)));
+  void ended.then(() => running.delete(child));
   const [line] = await Promise.race([
     new Promise((done) => createInterface({ input: child.stdout }).once("line", (line) => done([line]))),
     ended.then((code) => {
@@ -56,15 +60,13 @@ export async function explore(db, ...args) {
 }
 
 let browser;
-let profiles = 0;
 
-/** The installed Chromium, without a window. */
+/** The installed Chromium, without a window, and with an empty profile of its own. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launchPersistentContext(path(`profile-${profiles++}`), {
+  browser = await chromium.launch({
     executablePath,
     headless: true,
-    viewport: { width: 1440, height: 900 },
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
@@ -73,13 +75,17 @@ export async function launch() {
   return browser;
 }
 
+/** Ends the browser, and the explorers that a test has left when it failed. */
 export async function quit() {
   await browser?.close();
+  for (const child of running) child.kill("SIGKILL");
 }
 
 /** A page, and what went wrong on it: errors, and requests that go elsewhere. */
 export async function open(explorer, hash = "", { width = 1440, height = 900, scheme = "light" } = {}) {
-  const page = await browser.newPage();
+  // In a window of its own: in one with others it could come to lie behind them, and a page that nobody sees asks
+  // for nothing.
+  const page = await browser.newPage({ viewport: { width, height } });
   const wrong = [];
   page.on("console", (message) => {
     // The browser itself tells of each answer that is no success; the tests that ask for such look at them.
@@ -89,7 +95,6 @@ export async function open(explorer, hash = "", { width = 1440, height = 900, sc
   page.on("request", (request) => {
     if (!request.url().startsWith(explorer.url) && !request.url().startsWith("data:")) wrong.push(`it asks ${request.url()}`);
   });
-  await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   await page.goto(`${explorer.url}${hash}`);
   await page.getByTestId("slider").waitFor();

@@ -38,9 +38,9 @@ before(async () => {
 });
 
 after(async () => {
+  const ends = [await reader.stop(), await pruned.stop()];
   await quit();
-  assert.equal(await reader.stop(), 0, "told to end, it ends well");
-  assert.equal(await pruned.stop(), 0);
+  assert.deepEqual(ends, [0, 0], "told to end, they end well");
 });
 
 const value = (page) => page.getByTestId("value");

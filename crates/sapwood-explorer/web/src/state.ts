@@ -130,6 +130,12 @@ export function isDark(): boolean {
 }
 
 const BUCKETS = 2048;
+/** An answer that has not come by then is asked for again: one that is lost must not end the following. */
+const PATIENCE_MS = 10000;
+
+function follower<T>(address: string): Promise<T> {
+  return ask<T>(address, AbortSignal.timeout(PATIENCE_MS));
+}
 
 async function loadTimelines() {
   for (const [by, into] of [
@@ -137,7 +143,7 @@ async function loadTimelines() {
     ["time", byTime],
   ] as const) {
     for (;;) {
-      const timeline = await ask<Timeline>(url("timeline", { by, buckets: BUCKETS }));
+      const timeline = await follower<Timeline>(url("timeline", { by, buckets: BUCKETS }));
       into.value = timeline;
       if (timeline.complete) break;
     }
@@ -148,7 +154,7 @@ let followed = "";
 
 async function follow() {
   try {
-    const next = await ask<Status>(url("status"));
+    const next = await follower<Status>(url("status"));
     status.value = next;
     trouble.value = null;
     const mark = `${next.visible} ${next.floor} ${next.epoch}`;
@@ -187,9 +193,14 @@ export function begin() {
   effect(() => {
     document.title = `${status.value?.name ?? "Sapwood"} \u2013 explorer`;
   });
+  // A page that nobody sees asks for nothing, and catches up when it is seen again.
+  let timer = 0;
   const loop = async () => {
+    clearTimeout(timer);
     if (!document.hidden) await follow();
-    setTimeout(loop, PERIOD_MS);
+    clearTimeout(timer);
+    timer = setTimeout(loop, PERIOD_MS);
   };
+  addEventListener("visibilitychange", () => void loop());
   void loop();
 }

@@ -13,8 +13,10 @@ function useWrite() {
   const run = async (work: () => Promise<string>) => {
     setBusy(true);
     try {
-      setTold({ text: await work(), failed: false });
+      const text = await work();
+      // Told once the page shows it.
       await refresh();
+      setTold({ text, failed: false });
     } catch (error) {
       setTold({ text: (error as Error).message, failed: true });
     } finally {
