@@ -61,6 +61,7 @@ mod txn;
 
 pub use account::{Account, StorageId};
 pub use alloy_consensus::{self as consensus, Header};
+pub use alloy_eips::eip4895::Withdrawal;
 pub use alloy_primitives as primitives;
 pub use block::{EvmBlock, Genesis, GenesisAccount, Proposal};
 pub use call::{CallResult, EvmCall};
