@@ -23,7 +23,8 @@ pub(crate) fn apply(
     for (address, changed) in changes {
         if changed.is_touched() {
             let was = loaded.get(address);
-            apply_account(ctx, storage, beneficiary, *address, changed, was)?;
+            let is_beneficiary = *address == beneficiary;
+            apply_account(ctx, storage, is_beneficiary, *address, changed, was)?;
         }
     }
     // An account that is destroyed takes its fees with it.
@@ -34,6 +35,21 @@ pub(crate) fn apply(
         return Ok(());
     }
     pay(ctx, &beneficiary, fees)
+}
+
+/// Writes what a transaction has changed that somebody else has run, fees and all.
+pub(crate) fn apply_foreign(
+    ctx: &mut BlockContext<'_>,
+    storage: StorageId,
+    changes: &Changes,
+) -> Result<()> {
+    for (address, changed) in changes {
+        if changed.is_touched() {
+            let was = database::account(ctx, address)?;
+            apply_account(ctx, storage, false, *address, changed, was)?;
+        }
+    }
+    Ok(())
 }
 
 /// The accounts that a run read, as they lay in the state.
@@ -63,13 +79,12 @@ impl<V> Ran<'_, V> {
 fn apply_account(
     ctx: &mut BlockContext<'_>,
     new_storage: StorageId,
-    beneficiary: Address,
+    is_beneficiary: bool,
     address: Address,
     changed: &Changed,
     was: Option<Account>,
 ) -> Result<()> {
     let key = keys::account(&address);
-    let is_beneficiary = address == beneficiary;
     let old_storage = was.map_or(StorageId::NONE, |was| was.storage);
     if changed.is_selfdestructed() || changed.is_empty() {
         if was.is_some() {

@@ -9,10 +9,10 @@ use alloy_consensus::{
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bloom, keccak256};
 use alloy_rlp::Decodable;
-use revm::context::result::ExecutionResult;
+use revm::{context::result::ExecutionResult, state::EvmState as Changes};
 use sapwood::{
-    Batch, BlockExecutor, BlockOverlay, BlockStats, ChangeSet, Engine, PruneReport, RollbackReport,
-    Timestamp,
+    Batch, BlockBase, BlockExecutor, BlockOverlay, BlockStats, ChangeSet, Engine, PruneReport,
+    RollbackReport, Timestamp,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     code::CodeCache,
     config::EvmConfig,
     error::EvmError,
-    execute::{Executed, execute},
+    execute::{Executed, execute, replay},
     header, keys,
     root::state_root,
     state::{EvmState, height_of, timestamp_of},
@@ -284,6 +284,25 @@ impl EvmChain {
         })
     }
 
+    /// Commits a block that a node has executed by itself, on [`EvmChain::state`]: what each of its steps changed, in
+    /// order, fees and withdrawals included, as revm's `finalize` gives it. That the header is of these changes is
+    /// the node's to know. Returns how many keys were written.
+    ///
+    /// # Errors
+    /// [`EvmError::Unfit`] for a header that does not follow the newest one, and of the store.
+    pub fn commit_changes(
+        &self,
+        header: &Header,
+        changes: Vec<Changes>,
+    ) -> Result<usize, EvmError> {
+        let mut head = self.lock();
+        header::follows(header, &head.header, head.hash)?;
+        let base = self.base(&head)?;
+        let sweep_slots = self.config.sweep_slots;
+        let changes = replay(&self.executor, base, header.number, changes, sweep_slots)?;
+        self.commit(&mut head, header, &changes)
+    }
+
     /// Takes back the blocks above a height, as a chain does that reorganises itself: their states are gone.
     ///
     /// # Errors
@@ -305,13 +324,8 @@ impl EvmChain {
         Ok(self.engine.prune_before(timestamp_of(height))?)
     }
 
-    fn execute(
-        &self,
-        head: &Head,
-        header: &Header,
-        txns: &[EvmTxn],
-        withdrawals: &[Withdrawal],
-    ) -> Result<(Executed, Arc<dyn sapwood::BlockBase>), EvmError> {
+    /// The newest state, which must be the newest block's.
+    fn base(&self, head: &Head) -> Result<Arc<dyn BlockBase>, EvmError> {
         let snapshot = self.engine.snapshot()?;
         if height_of(snapshot.timestamp()) != head.header.number {
             return Err(EvmError::Chain(format!(
@@ -319,7 +333,17 @@ impl EvmChain {
                 snapshot.timestamp()
             )));
         }
-        let base: Arc<dyn sapwood::BlockBase> = Arc::new(snapshot);
+        Ok(Arc::new(snapshot))
+    }
+
+    fn execute(
+        &self,
+        head: &Head,
+        header: &Header,
+        txns: &[EvmTxn],
+        withdrawals: &[Withdrawal],
+    ) -> Result<(Executed, Arc<dyn BlockBase>), EvmError> {
+        let base = self.base(head)?;
         let executed = execute(
             &self.executor,
             Arc::clone(&base),

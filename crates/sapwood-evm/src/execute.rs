@@ -8,6 +8,7 @@ use alloy_primitives::{Address, B256, U256};
 use revm::{
     context::{BlockEnv, TxEnv, result::ExecutionResult},
     primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN,
+    state::EvmState as Changes,
 };
 use sapwood::{
     BlockBase, BlockContext, BlockEnd, BlockExecutor, BlockFailure, BlockOutput, BlockStats,
@@ -16,7 +17,7 @@ use sapwood::{
 
 use crate::{
     account::StorageId,
-    apply::{apply, settle, sweep},
+    apply::{apply, apply_foreign, settle, sweep},
     code::CodeCache,
     config::EvmConfig,
     database::Rows,
@@ -141,6 +142,31 @@ pub(crate) fn execute(
         changes,
         stats,
     })
+}
+
+/// What the transactions of a block changed that somebody else has run, as rows.
+pub(crate) fn replay(
+    executor: &BlockExecutor,
+    base: Arc<dyn BlockBase>,
+    number: u64,
+    changes: Vec<Changes>,
+    sweep_slots: usize,
+) -> Result<ChangeSet, EvmError> {
+    let mut steps: Vec<_> = changes.into_iter().map(Some).collect();
+    steps.push(None);
+    let ended = executor.execute(base, steps, move |ctx, step| {
+        match step {
+            Some(changes) => {
+                // As if the system's calls stood before it, as in a block that is executed here.
+                let storage = StorageId::new(number, ctx.index().saturating_add(1));
+                apply_foreign(ctx, storage, changes)?;
+            }
+            None => sweep(ctx, sweep_slots)?,
+        }
+        Ok(ExecutionStatus::Success(StepOutput::Done))
+    });
+    let output = ended.map_err(|error| failed(number, error))?;
+    Ok(output.changes)
 }
 
 /// Each transaction must find as much gas left in the block as it may use.

@@ -77,7 +77,7 @@ pub(crate) fn check(
 }
 
 /// What follows from the block before.
-fn follows(header: &Header, parent: &Header, parent_hash: B256) -> Result<(), EvmError> {
+pub(crate) fn follows(header: &Header, parent: &Header, parent_hash: B256) -> Result<(), EvmError> {
     let expect = Expect(header.number);
     expect.equal("number", parent.number.wrapping_add(1), header.number)?;
     expect.equal("parent hash", parent_hash, header.parent_hash)?;

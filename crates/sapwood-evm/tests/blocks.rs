@@ -7,6 +7,8 @@ mod bad_input;
 mod beneficiary;
 #[path = "blocks/calls.rs"]
 mod calls;
+#[path = "blocks/foreign.rs"]
+mod foreign;
 #[path = "blocks/support.rs"]
 mod support;
 #[path = "blocks/system.rs"]

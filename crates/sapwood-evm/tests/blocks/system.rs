@@ -7,7 +7,7 @@ use sapwood_evm::{
 };
 
 use crate::support::{
-    BASE_FEE, all_succeeded, block, chain_of, ether, genesis, pay, person, proposal, signed, slots,
+    BASE_FEE, all_succeeded, block, chain_of, ether, genesis, pay, person, proposal, signed,
     with_code,
 };
 
