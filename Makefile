@@ -108,6 +108,8 @@ examples: setup ## run every example
 	done
 	echo "== wasm_time_travel"
 	cargo run --locked --quiet -p sapwood-wasm --example wasm_time_travel
+	echo "== revm_node"
+	cargo run --locked --quiet -p sapwood-evm --example revm_node
 
 doc: setup ## the library's documentation
 	cargo doc --locked --no-deps -p sapwood

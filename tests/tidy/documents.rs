@@ -14,6 +14,9 @@ const OUTSIDE: &str = "README.md DESIGN.md CONTRIBUTING.md CHANGELOG.md tests/mu
 /// The one page whose programs need crates that the library does not depend on: `sapwood-bench` runs them.
 const ELSEWHERE: &str = "docs/migration.md";
 
+/// The page whose programs are doctests of another crate.
+const ETHEREUM: &str = "docs/ethereum.md";
+
 /// The pages of the book, by their paths from the root, but for its table of contents.
 fn pages() -> Vec<String> {
     let entries = fs::read_dir(root().join("docs")).expect("docs");
@@ -195,6 +198,11 @@ fn programs_of_pages_are_doctests() {
                 other if other.starts_with("rust") => say("a program that nobody runs"),
                 _ => {}
             }
+        }
+        if page == ETHEREUM {
+            let library = read("crates/sapwood-evm/src/lib.rs");
+            assert!(library.contains("include_str!(\"../../../docs/ethereum.md\")"));
+            continue;
         }
         let include = format!("include_str!(\"../{page}\")");
         if has_programs != doctests.contains(&include) && page != "README.md" {

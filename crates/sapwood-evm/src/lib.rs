@@ -41,6 +41,11 @@
 //! # Features
 //! - `rocksdb-storage`: chains on disk.
 
+/// The programs of the page, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/ethereum.md")]
+struct Page;
+
 mod account;
 mod apply;
 mod block;

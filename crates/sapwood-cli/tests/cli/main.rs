@@ -12,6 +12,7 @@ mod bad_input;
 mod copies;
 mod demo;
 mod doctor;
+mod evm;
 mod explore;
 mod feeds;
 mod import_changes;
