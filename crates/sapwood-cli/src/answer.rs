@@ -7,6 +7,7 @@ use sapwood::{
 };
 
 use crate::doctor::Finding;
+use crate::evm::EvmAnswer;
 use crate::scrape::Reading;
 
 /// What a command found or did.
@@ -79,6 +80,8 @@ pub(crate) enum Answer {
     Imported(Imported),
     /// The explorer answers at this address.
     Exploring(String),
+    /// Ethereum's blocks were executed, or a state of theirs was read.
+    Evm(EvmAnswer),
     /// The demo ended.
     Demo(Report),
 }

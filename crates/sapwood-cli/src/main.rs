@@ -8,6 +8,7 @@
 //! | `copies`, `maintain` | restoring and backups; migrating and repairing |
 //! | `retention` | what is kept |
 //! | `doctor` | whether the machine is fit |
+//! | `evm` | Ethereum's tests, and the state of a chain at a height |
 //! | `explore` | the explorer over a database |
 //! | `session`, `transactions` | an open database, and the transactions that are open on it |
 //! | `endpoint`, `scrape` | metrics: for Prometheus, and read from a running process |
@@ -24,6 +25,7 @@ mod copies;
 mod demo;
 mod doctor;
 mod endpoint;
+mod evm;
 mod execute;
 mod explore;
 mod failure;
@@ -49,6 +51,7 @@ use answer::{Answer, Imported};
 use args::{Action, Cli, ImportSource, Query, ShellArgs};
 use clap::{CommandFactory, Parser};
 use endpoint::Endpoint;
+use evm::EvmAnswer;
 use failure::{Exit, Failure, Result};
 use render::Format;
 use sapwood::Checkpoint;
@@ -133,6 +136,15 @@ fn run(cli: Cli, format: Format) -> Result<ExitCode> {
         Action::Shell(args) => return start_shell(&args, cli.db, format),
         Action::Demo(args) => demo::run(&args, cli.db, format)?,
         Action::Explore(args) => explore::run(&args, cli.db, format)?,
+        Action::Evm(action) => {
+            let answer = evm::run(action, cli.db)?;
+            let has_failed =
+                matches!(&answer, EvmAnswer::Ran(summary) if !summary.failed.is_empty());
+            format.answer(&Ok(Answer::Evm(answer)))?;
+            if has_failed {
+                return Ok(ExitCode::from(Exit::Failed as u8));
+            }
+        }
         Action::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sapwood", &mut script);

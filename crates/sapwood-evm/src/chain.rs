@@ -8,6 +8,7 @@ use alloy_consensus::{
 };
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bloom, keccak256};
+use alloy_rlp::Decodable;
 use revm::context::result::ExecutionResult;
 use sapwood::{
     Batch, BlockExecutor, BlockOverlay, BlockStats, ChangeSet, Engine, PruneReport, RollbackReport,
@@ -101,7 +102,7 @@ impl EvmChain {
     ///
     /// # Errors
     /// [`EvmError::Chain`] for a store that is not empty, or rules that are not known;
-    /// [`EvmError::Mismatch`] for a genesis with another state root than its header says
+    /// [`EvmError::Malformed`] for a header with gaps, [`EvmError::Mismatch`] for a genesis with another state root than its header says
     /// ([`verify_state_root`](EvmConfig::verify_state_root)); of writing.
     pub fn create(engine: Engine, config: EvmConfig, genesis: &Genesis) -> Result<Self, EvmError> {
         config.check()?;
@@ -109,6 +110,13 @@ impl EvmChain {
             let message =
                 "a chain begins on an empty store, and this one has commits: open it instead";
             return Err(EvmError::Chain(message.to_owned()));
+        }
+        // A header with a field but without one before it has an encoding that cannot be read.
+        let rlp = alloy_rlp::encode(&genesis.header);
+        if Header::decode(&mut &rlp[..]).ok().as_ref() != Some(&genesis.header) {
+            let why =
+                "it has a field of a later fork and lacks one of an earlier: set both, or neither";
+            return Err(EvmError::malformed("the header of the genesis", why));
         }
         let mut batch = Batch::new();
         let mut chain = Vec::from(config.chain_id.to_be_bytes());

@@ -64,6 +64,7 @@ pub mod workload;
 
 pub use account::{Account, StorageId};
 pub use alloy_consensus::{self as consensus, Header};
+pub use alloy_eips::eip4895::Withdrawal;
 pub use alloy_primitives as primitives;
 pub use block::{EvmBlock, Genesis, GenesisAccount, Proposal};
 pub use call::{CallResult, EvmCall};

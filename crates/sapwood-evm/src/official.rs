@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     block::{EvmBlock, Genesis, GenesisAccount},
-    chain::EvmChain,
+    chain::{EvmChain, ExecutedBlock},
     config::EvmConfig,
     error::EvmError,
     state::EvmState,
@@ -150,6 +150,19 @@ impl BlockchainTest {
     /// [`EvmError::Failed`] for a block that is to be refused and was not, [`EvmError::Mismatch`] for another end, and as
     /// [`EvmChain::execute_block`].
     pub fn run(&self, engine: sapwood::Engine, config: EvmConfig) -> Result<EvmChain, EvmError> {
+        self.run_with(engine, config, |_| {})
+    }
+
+    /// The same, and shows each block that was committed.
+    ///
+    /// # Errors
+    /// As [`BlockchainTest::run`].
+    pub fn run_with(
+        &self,
+        engine: sapwood::Engine,
+        config: EvmConfig,
+        mut see: impl FnMut(&ExecutedBlock),
+    ) -> Result<EvmChain, EvmError> {
         let chain = self.begin(engine, config)?;
         for block in &self.blocks {
             let ended = EvmBlock::decode(&block.rlp).and_then(|block| chain.execute_block(&block));
@@ -160,7 +173,8 @@ impl BlockchainTest {
                     return Err(EvmError::Failed { number, why });
                 }
                 (Err(error), None) => return Err(error),
-                (Ok(_), None) | (Err(_), Some(_)) => {}
+                (Ok(block), None) => see(&block),
+                (Err(_), Some(_)) => {}
             }
         }
         self.compare(&chain.state()?)?;

@@ -3,6 +3,7 @@
 mod commands;
 mod copies;
 mod doctor;
+mod evm;
 mod feeds;
 mod maintain;
 mod query;
@@ -12,6 +13,7 @@ mod values;
 pub(crate) use commands::{DemoArgs, ExploreArgs, ImportSource, ShellArgs, TopArgs};
 pub(crate) use copies::{BackupAction, RestoreArgs};
 pub(crate) use doctor::DoctorArgs;
+pub(crate) use evm::{EvmAction, EvmCallArgs, EvmRunArgs};
 pub(crate) use feeds::{ApplyArgs, ChangesArgs, ExportArgs, FeedAction};
 pub(crate) use maintain::{MigrateAction, NewOptions, RepairArgs};
 use std::path::PathBuf;
@@ -86,6 +88,10 @@ pub(crate) enum Action {
     /// Look at a database in a browser: its whole history under a slider.
     Explore(ExploreArgs),
 
+    /// Execute Ethereum's official tests; read the state of a chain at any height.
+    #[command(subcommand, after_help = EVM_EXAMPLES)]
+    Evm(EvmAction),
+
     /// Show what the engine does, on a git history, and check it against git.
     Demo(DemoArgs),
 
@@ -143,6 +149,15 @@ Examples:
   sapwood migrate rocksdb ~/node/state --column-family accounts --db state.db
   sapwood migrate sapwood state.db --compression zstd --db small.db
 The new database comes to its place when it is whole; one that was stopped is simply run again.";
+const EVM_EXAMPLES: &str = "\
+Examples:
+  sapwood evm run tests/BlockchainTests/ValidBlocks
+  sapwood evm run mergeExample.json --serial
+  sapwood evm run mergeExample.json --name Cancun --db chain.db     keeps the chain of the one test
+  sapwood evm balance 0xd02d72e067e77158444ef2020ff2d325f929b363 --height 1 --db chain.db
+  sapwood evm storage 0xcccccccccccccccccccccccccccccccccccccccc --db chain.db
+  sapwood evm call 0xcccccccccccccccccccccccccccccccccccccccc 0x18160ddd --height 7 --db chain.db
+A height is that of a block; the newest is taken where none is given. The commit of block h has timestamp h + 1.";
 const RETENTION_EXAMPLES: &str = "\
 Examples:
   sapwood retention set --commits 100000

@@ -5,7 +5,7 @@ use sapwood::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{clock, doctor, metrics, retention};
+use super::{clock, doctor, evm, metrics, retention};
 use crate::{
     answer::{Answer, Stats},
     failure::{Failure, Result},
@@ -110,6 +110,7 @@ fn fields(answer: &Answer) -> Value {
             "visible": imported.visible.get(),
         }),
         Answer::Exploring(url) => json!({ "url": url }),
+        Answer::Evm(answer) => evm::json(answer),
         Answer::Demo(report) => json!({
             "commits": report.commits,
             "states_checked": report.states_checked,

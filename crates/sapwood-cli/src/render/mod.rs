@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 mod doctor;
+mod evm;
 mod json;
 mod metrics;
 mod people;

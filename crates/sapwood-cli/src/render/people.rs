@@ -7,7 +7,7 @@ use sapwood::{
 };
 
 use super::{
-    clock, doctor, metrics, retention,
+    clock, doctor, evm, metrics, retention,
     table::{bytes, number, optional, table},
 };
 use crate::{
@@ -103,6 +103,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Readings { readings, explain } => metrics::people(readings, *explain),
         Answer::Imported(report) => imported(report),
         Answer::Exploring(url) => format!("open {url} in a browser; Ctrl-C ends it"),
+        Answer::Evm(answer) => evm::people(answer),
         Answer::Demo(report) => format!("{} states checked", report.states_checked),
     }
 }
