@@ -295,10 +295,9 @@ fn an_exchange_keeps_the_product_and_a_fee() {
     people.call(2, token0, &approve(exchange, U256::MAX));
     // 997 of a thousand count: 10,000 * 997 * 1,000,000 / (1,000,000 * 1,000 + 10,000 * 997).
     let result = people.call(2, exchange, &swap(token0, 10_000, 9_871));
-    let logs = result.logs().iter();
+    let mut logs = result.logs().iter();
     let swapped = logs
-        .filter_map(|log| Exchange::Swap::decode_log(log).ok())
-        .next()
+        .find_map(|log| Exchange::Swap::decode_log(log).ok())
         .unwrap();
     assert_eq!((swapped.trader, swapped.tokenIn), (person(2), token0));
     assert_eq!(swapped.amountOut, U256::from(9_871));

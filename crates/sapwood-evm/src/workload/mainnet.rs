@@ -129,7 +129,7 @@ impl MainnetBlock {
 
 impl TxnJson {
     fn transfer(&self) -> Result<EvmTxn, WorkloadError> {
-        let fee = |fee: U256| u128::try_from(fee).map_err(WorkloadError::new);
+        let fee = |fee: U256| u128::try_from(fee).map_err(|error| WorkloadError::new(&error));
         let to = self.to.map_or(TxKind::Create, TxKind::Call);
         if let Some((most, tip)) = self.max_fee_per_gas.zip(self.max_priority_fee_per_gas) {
             let txn = TxEip1559 {

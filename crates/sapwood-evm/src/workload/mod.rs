@@ -57,7 +57,7 @@ use crate::{EvmTxn, Genesis, GenesisAccount, Proposal};
 pub struct WorkloadError(pub String);
 
 impl WorkloadError {
-    fn new(what: impl ToString) -> Self {
+    fn new(what: &impl ToString) -> Self {
         Self(what.to_string())
     }
 }

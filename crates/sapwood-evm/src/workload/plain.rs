@@ -100,7 +100,7 @@ impl PlainRevm {
         self.evm.ctx.cfg.disable_nonce_check = true;
         let ran = self.evm.transact(txn);
         self.evm.ctx.cfg = cfg;
-        let result = ran.map_err(WorkloadError::new)?.result;
+        let result = ran.map_err(|error| WorkloadError::new(&error))?.result;
         if !result.is_success() {
             return Err(WorkloadError(format!("a call of {to} failed: {result:?}")));
         }

@@ -140,10 +140,10 @@ impl Cluster {
             }
             expect(|| format!("the balances of {token}"), sum, Swaps::supply())?;
         }
-        let [reserve0, reserve1] = reserves;
+        let [first, second] = reserves;
         let least = Swaps::liquidity() * Swaps::liquidity();
-        if reserve0 * reserve1 < least {
-            let product = reserve0 * reserve1;
+        if first * second < least {
+            let product = first * second;
             let what = format!(
                 "the product of {} fell to {product} from {least}",
                 self.exchange

@@ -121,7 +121,7 @@ impl Tokens {
         block
     }
 
-    fn to_receiver(&mut self) -> Vec<EvmTxn> {
+    fn paying_receiver(&mut self) -> Vec<EvmTxn> {
         let mut block = Vec::new();
         for cluster in &self.clusters {
             for from in &cluster.people {
@@ -198,7 +198,7 @@ impl Workload for Tokens {
             Holders::Families {
                 people, transfers, ..
             } => self.among_families(people, transfers),
-            Holders::Receiver { .. } => self.to_receiver(),
+            Holders::Receiver { .. } => self.paying_receiver(),
             Holders::Chain { .. } => self.along_chain(),
         }
     }
