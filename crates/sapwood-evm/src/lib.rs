@@ -40,6 +40,7 @@
 //!
 //! # Features
 //! - `rocksdb-storage`: chains on disk.
+//! - `workload`: blocks to test and to measure with, and plain revm to compare with.
 
 /// The programs of the page, as doctests.
 #[cfg(doctest)]
@@ -63,6 +64,8 @@ mod official;
 mod root;
 mod state;
 mod txn;
+#[cfg(feature = "workload")]
+pub mod workload;
 
 pub use account::{Account, StorageId};
 pub use alloy_consensus::{self as consensus, Header};

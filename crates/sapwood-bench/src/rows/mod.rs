@@ -9,6 +9,7 @@
 //! | [`batch_update`] | P7: keys that exist, without reading them, and all that follows from it |
 //! | [`transactions`] | P8, P9: transactions that read and write, buffered and synced |
 //! | [`blocks`] | P10, P11, P12: blocks of payments, executed in parallel |
+//! | [`evm`] | E1, E2, E3: Ethereum blocks, executed in parallel, against one by one and plain revm |
 //! | [`prune`] | P13: what pruning costs: bytes written, and what readers notice |
 //! | [`layout`] | LAYOUT: the layout that was not taken |
 //! | [`targets`] | P15: the seed plan's absolute targets |
@@ -22,6 +23,7 @@
 mod batch_insert;
 mod batch_update;
 mod blocks;
+mod evm;
 mod growth;
 mod latest_get;
 mod layout;
@@ -111,7 +113,7 @@ const ALONE: [(RowSpec, Alone); 38] = [
     (shapes::W17_HOT, shapes::w17_hot),
 ];
 
-const TOGETHER: [(&[RowSpec], Together); 11] = [
+const TOGETHER: [(&[RowSpec], Together); 23] = [
     (&[space::SPACE], space::space),
     (&[space::RATIO], space::ratio),
     (&[memory::BASE], memory::base),
@@ -123,6 +125,18 @@ const TOGETHER: [(&[RowSpec], Together); 11] = [
     (&growth::PINS, growth::pins),
     (&growth::TXN_SIZE, growth::txn_size),
     (&growth::THREADS, growth::threads),
+    (&evm::ETHER_INDEPENDENT, evm::ether_independent),
+    (&evm::ETHER_CONTENDED, evm::ether_contended),
+    (&evm::ETHER_MAINNET, evm::ether_mainnet),
+    (&evm::TOKENS_INDEPENDENT, evm::tokens_independent),
+    (&evm::TOKENS_CLUSTERS, evm::tokens_clusters),
+    (&evm::TOKENS_RECEIVER, evm::tokens_receiver),
+    (&evm::TOKENS_CHAIN, evm::tokens_chain),
+    (&evm::TOKENS_ROCKSDB, evm::tokens_rocksdb),
+    (&evm::SWAPS_INDEPENDENT, evm::swaps_independent),
+    (&evm::SWAPS_CLUSTERS, evm::swaps_clusters),
+    (&evm::SWAPS_POOL, evm::swaps_pool),
+    (&evm::SWAPS_ROCKSDB, evm::swaps_rocksdb),
 ];
 
 /// The ids of all rows.

@@ -141,7 +141,7 @@ pub(super) fn ratio(bench: &Bench) -> Result<Vec<Measured>> {
 }
 
 /// A folder of the data of others, where it is.
-fn data(name: &str) -> Result<Option<PathBuf>> {
+pub(super) fn data(name: &str) -> Result<Option<PathBuf>> {
     let root = env::var_os("SAPWOOD_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
