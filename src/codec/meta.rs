@@ -6,6 +6,7 @@
 //! | `merged` | the newest commit whose versions lie in `current` and `history`: 8 bytes |
 //! | `trimmed` | the newest commit whose record holds no values any more: 8 bytes |
 //! | `floor` | the prune floor: 8 bytes |
+//! | `last_commit` | of the first builds, and read by none since: the newest commit that they knew: 8 bytes |
 //! | `retention` | the retention policy: see [`retention`](super::retention) |
 //! | `rollback/` and an epoch: 8 bytes | what the rollback that began it went back to: 8 bytes, then whether it has ended: 1 byte |
 //! | `feed/NAME` | a named feed: see [`FeedRow`] |
@@ -27,6 +28,8 @@ pub const MERGED: &[u8] = b"merged";
 pub const TRIMMED: &[u8] = b"trimmed";
 /// The name of the prune floor.
 pub const FLOOR: &[u8] = b"floor";
+/// What the first builds kept beside the records of commits, which say it themselves.
+pub(crate) const LAST_COMMIT: &[u8] = b"last_commit";
 /// The name of the retention policy.
 pub const RETENTION: &[u8] = b"retention";
 /// What the names of pins begin with.

@@ -80,6 +80,22 @@ impl Batch {
         self.writes.push(write);
     }
 
+    /// The changes in the order in which they were made: each key, and its value or `None` for a delete.
+    ///
+    /// # Examples
+    /// ```
+    /// use sapwood::Batch;
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.set(b"a", b"1").delete(b"b");
+    /// let changes: Vec<_> = batch.iter().collect();
+    /// assert_eq!(changes, [(&b"a"[..], Some(&b"1"[..])), (b"b", None)]);
+    /// ```
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
+        let changes = self.writes.iter();
+        changes.map(|(key, value)| (key.as_ref(), value.as_deref()))
+    }
+
     /// How many changes there are, repeated keys counted each time.
     pub fn len(&self) -> usize {
         self.writes.len()

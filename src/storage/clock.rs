@@ -24,6 +24,9 @@ pub(crate) struct Clock {
     rolling_back: Mutex<()>,
 }
 
+/// The last epoch: an era has a bit less.
+pub(crate) const EPOCH_MAX: u64 = u64::MAX >> 1;
+
 /// A moment in which no rollback changes rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Era(u64);

@@ -15,6 +15,7 @@ use crate::{
     backend::{Access, Backend, Keyspace, Scope, WriteBatch},
     codec::meta,
     error::{Error, Result},
+    storage::clock::EPOCH_MAX,
     timestamp::Timestamp,
 };
 
@@ -47,6 +48,10 @@ impl Epochs {
             }
             let corrupt = |error| Error::corrupt(format!("{} in meta", name.escape_ascii()), error);
             let epoch = meta::decode_rollback_key(name).map_err(corrupt)?;
+            if epoch > EPOCH_MAX {
+                let at = format!("{} in meta", name.escape_ascii());
+                return Err(Error::corrupt(at, "no epoch is as late"));
+            }
             let (target, has_ended) = meta::decode_rollback(value).map_err(corrupt)?;
             if has_ended {
                 epochs.ended.insert(epoch, target);

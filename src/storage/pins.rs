@@ -81,7 +81,8 @@ impl Pins {
             pins.insert(Pin {
                 name: name.to_owned(),
                 timestamp,
-                expires: expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
+                // A time that the system's clock cannot say is never reached.
+                expires: expires_ms.and_then(time_of),
                 created: created_ms.and_then(time_of),
             });
             cursor.next()?;

@@ -56,6 +56,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::{
+    clock::EPOCH_MAX,
     commit::CommitState,
     epochs::{self, Epochs, Rollback},
     lineage, lookup,
@@ -156,10 +157,11 @@ impl Store {
         take_back(backend, target, Records::Whole, &mut |_| Ok(()))?;
         reach(Point::RollbackTried);
 
-        let rollback = Rollback {
-            epoch: self.clock.epoch() + 1,
-            target,
-        };
+        let next = self.clock.epoch().checked_add(1);
+        let epoch = next.filter(|epoch| *epoch <= EPOCH_MAX);
+        let epoch =
+            epoch.ok_or_else(|| Error::corrupt("the last epoch in meta", "none follows"))?;
+        let rollback = Rollback { epoch, target };
         // Until it is known to have succeeded: whether it has begun is not known either after a failure.
         state.failed = true;
         let rolling_back = self.clock.begin_rollback();
@@ -271,7 +273,8 @@ fn take_back(
             return Err(corrupt("a part of a commit is missing before it"));
         }
         let part = commit::decode_part(number, value).map_err(|e| corrupt(e.0))?;
-        expected = (!part.last).then_some((timestamp, number + 1));
+        // No part has the number above the largest.
+        expected = (!part.last).then_some((timestamp, number.saturating_add(1)));
         let changed = part.changes().map(|change| key::encode(change.key));
         let changed: Vec<_> = changed.collect();
         for changed in changed.chunks(KEYS_AT_ONCE) {

@@ -49,6 +49,8 @@ fn a_database_of_format_1_is_read_right_for_ever() {
     let (_directory, path) = fixture("format_1");
     let engine = open(&path).expect("open");
     check_states(&engine);
+    let report = engine.verify().expect("verify");
+    assert!(report.is_clean(), "{report:?}");
     let versions = engine
         .history("apple", ..)
         .expect("history")

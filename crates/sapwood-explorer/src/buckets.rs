@@ -71,7 +71,10 @@ impl Buckets {
 
     /// Counts a commit at its place on the axis.
     pub(crate) fn add(&mut self, place: u64, commit: &CommitSummary) {
-        self.put(place >> self.shift, &Bucket::of(commit));
+        self.put(
+            place.checked_shr(self.shift).unwrap_or(0),
+            &Bucket::of(commit),
+        );
         while self.filled.len() > self.most {
             *self = self.widened(self.shift + 1);
         }

@@ -423,6 +423,29 @@ fn a_pin_that_has_expired_does_not_hold_a_rollback() {
     assert_eq!(store.clock.visible(), at(1));
 }
 
+/// Only damage makes it as late.
+#[test]
+fn behind_the_last_epoch_nothing_can_be_rolled_back() {
+    for (epoch, opens) in [(EPOCH_MAX, true), (EPOCH_MAX + 1, false), (u64::MAX, false)] {
+        let backend = Arc::<MemoryBackend>::default();
+        let store = open(&backend, &Fault::new(false), 0);
+        play(&store, &[(1, vec![]), (2, vec![])]);
+        drop(store);
+        let mut batch = WriteBatch::default();
+        let ended = meta::encode_rollback(at(1), true);
+        batch.put(Keyspace::Meta, &[&meta::rollback_key(epoch)], &[&ended]);
+        backend.write(batch, Durability::Sync).unwrap();
+        let faulty = FaultBackend::over(&backend, &Fault::new(false));
+        let store = Store::open(Box::new(faulty), StoreOptions::for_tests(0));
+        assert_eq!(store.is_ok(), opens, "{epoch}");
+        let refused = store.and_then(|store| {
+            assert_eq!(store.clock.epoch(), epoch);
+            store.rollback_to(at(1))
+        });
+        assert_eq!(refused.unwrap_err().kind().name(), "corrupt", "{epoch}");
+    }
+}
+
 /// Opening finishes the rollback, and needs what lies above the floor of before.
 #[test]
 fn a_prune_that_waited_for_a_rollback_that_failed_drops_nothing() {

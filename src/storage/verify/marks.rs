@@ -91,6 +91,9 @@ impl Marks {
             meta::RETENTION => {
                 RetentionPolicy::decode(value)?;
             }
+            meta::LAST_COMMIT => {
+                meta::decode_timestamp(value)?;
+            }
             _ if name.starts_with(meta::PIN_PREFIX) => {
                 let (at, _, _) = meta::decode_pin(value)?;
                 let length = name.len() - meta::PIN_PREFIX.len();

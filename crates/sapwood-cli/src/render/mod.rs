@@ -31,16 +31,20 @@ impl Format {
         if json { Self::Json } else { Self::People }
     }
 
-    /// Writes an answer to standard output, at once.
-    pub(crate) fn answer(self, answer: &Result<Answer>) -> Result<()> {
-        let text = match self {
+    /// An answer as text.
+    pub(crate) fn text(self, answer: &Result<Answer>) -> String {
+        match self {
             Self::Json => json::answer(answer).to_string(),
             Self::People => match answer {
                 Ok(answer) => people::answer(answer),
                 Err(failure) => people::failure(failure),
             },
-        };
-        print(&text)
+        }
+    }
+
+    /// Writes an answer to standard output, at once.
+    pub(crate) fn answer(self, answer: &Result<Answer>) -> Result<()> {
+        print(&self.text(answer))
     }
 
     /// Tells of a failure that ends the process: for programs on standard output, for people on
