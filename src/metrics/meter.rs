@@ -31,6 +31,7 @@ pub(crate) enum Timed {
 
 impl Timed {
     /// All of them, by their numbers: the metric, and the value of its label.
+    #[cfg(feature = "metrics")]
     pub(crate) const ALL: [(&'static Metric, &'static str); 18] = [
         (&rows::COMMIT_SECONDS, "queue"),
         (&rows::COMMIT_SECONDS, "check"),

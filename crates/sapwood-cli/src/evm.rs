@@ -71,6 +71,10 @@ impl From<EvmError> for Failure {
 }
 
 /// Does what is asked.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as all commands are given it"
+)]
 pub(crate) fn run(action: EvmAction, db: Option<PathBuf>) -> Result<EvmAnswer> {
     let read = |height| State::open(db.clone(), height);
     match action {

@@ -128,7 +128,7 @@ impl EvmChain {
         let head = put_header(&mut batch, &genesis.header);
         if config.verify_state_root {
             let trial = Engine::in_memory();
-            trial.commit(batch.clone(), config.commit.clone())?;
+            trial.commit(batch.clone(), config.commit)?;
             let root = state_root(&trial.snapshot()?)?;
             expect(
                 &genesis.header,
@@ -137,7 +137,7 @@ impl EvmChain {
                 root,
             )?;
         }
-        let options = config.commit.clone().at(timestamp_of(head.header.number));
+        let options = config.commit.at(timestamp_of(head.header.number));
         engine.commit(batch, options)?;
         Self::with_head(engine, config, head)
     }
@@ -374,7 +374,7 @@ impl EvmChain {
         }
         let new_head = put_header(&mut batch, header);
         let keys = batch.len();
-        let options = self.config.commit.clone().at(timestamp_of(header.number));
+        let options = self.config.commit.at(timestamp_of(header.number));
         self.engine.commit(batch, options)?;
         *head = new_head;
         Ok(keys)
@@ -469,6 +469,7 @@ fn receipts(txns: &[EvmTxn], results: &[ExecutionResult]) -> Vec<ReceiptEnvelope
     receipts.collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers and hashes")]
 fn expect<T: PartialEq + ToString>(
     header: &Header,
     what: &'static str,

@@ -79,6 +79,7 @@ pub enum EvmError {
 }
 
 impl EvmError {
+    #[expect(clippy::needless_pass_by_value, reason = "errors, as they come")]
     pub(crate) fn malformed(what: impl Into<String>, why: impl ToString) -> Self {
         let (what, why) = (what.into(), why.to_string());
         Self::Malformed { what, why }

@@ -28,6 +28,10 @@ use crate::{
 };
 
 /// What a block's transactions are to the executor.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all but two of a block are transactions"
+)]
 enum Step {
     /// Before them: what the system calls.
     Begin,

@@ -204,6 +204,7 @@ impl Expect {
         Err(EvmError::Unfit { number, why })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and hashes")]
     fn equal<T: PartialEq + std::fmt::Debug>(
         &self,
         what: &str,

@@ -14,22 +14,25 @@ use crate::support::{
     GAS_LIMIT, begin, block, chain_of, config, genesis, pay, person, proposal, txn,
 };
 
+/// What makes a header a wrong one.
+type Change = fn(&mut Header);
+
 /// A chain of two blocks, and the third as another chain has made it.
 fn a_chain_and_its_next_block() -> (EvmChain, EvmBlock) {
-    let make = || {
+    let begun = || {
         let chain = chain_of(SpecId::CANCUN, 2, &genesis());
         for nonce in 0..2 {
             block(&chain, vec![pay(person(1), nonce, person(9), 1)]);
         }
         chain
     };
-    let other = make();
+    let other = begun();
     let txns = vec![
         pay(person(1), 2, person(9), 3),
         pay(person(2), 0, person(9), 4),
     ];
     let made = other.propose(proposal(&other, txns.clone())).unwrap();
-    (make(), EvmBlock::new(made.header, txns, Some(Vec::new())))
+    (begun(), EvmBlock::new(made.header, txns, Some(Vec::new())))
 }
 
 /// Everything that the store has.
@@ -51,54 +54,53 @@ fn refused(chain: &EvmChain, block: &EvmBlock) -> EvmError {
 #[test]
 fn a_block_that_does_not_fit_its_parent_is_refused() {
     let (chain, good) = a_chain_and_its_next_block();
-    type Change = fn(&mut Header);
     let changes: [(&str, Change); 16] = [
         ("its parent hash is 0x0000", |header| {
-            header.parent_hash = B256::ZERO
+            header.parent_hash = B256::ZERO;
         }),
         ("its number is 4 instead of 3", |header| header.number += 1),
         ("its time is 24, and the one before is 24", |header| {
-            header.timestamp = 24
+            header.timestamp = 24;
         }),
         (
             "its gas limit is 29000000, too far from 30000000",
             |header| header.gas_limit -= 1_000_000,
         ),
         ("it used 30000001 gas of at most 30000000", |header| {
-            header.gas_used = GAS_LIMIT + 1
+            header.gas_used = GAS_LIMIT + 1;
         }),
         ("its base fee is Some(1000)", |header| {
-            header.base_fee_per_gas = Some(1_000)
+            header.base_fee_per_gas = Some(1_000);
         }),
         ("its base fee is None", |header| {
-            header.base_fee_per_gas = None
+            header.base_fee_per_gas = None;
         }),
         ("it has 33 bytes of extra data", |header| {
-            header.extra_data = Bytes::from(vec![0; 33])
+            header.extra_data = Bytes::from(vec![0; 33]);
         }),
         ("its difficulty is 1", |header| {
-            header.difficulty = U256::from(1)
+            header.difficulty = U256::from(1);
         }),
         ("its ommers hash is", |header| {
-            header.ommers_hash = B256::ZERO
+            header.ommers_hash = B256::ZERO;
         }),
         ("its transactions root is", |header| {
-            header.transactions_root = B256::ZERO
+            header.transactions_root = B256::ZERO;
         }),
         ("its withdrawals root is \"missing\"", |header| {
-            header.withdrawals_root = None
+            header.withdrawals_root = None;
         }),
         ("its withdrawals root is", |header| {
-            header.withdrawals_root = Some(B256::ZERO)
+            header.withdrawals_root = Some(B256::ZERO);
         }),
         ("its blob gas used is", |header| {
-            header.blob_gas_used = Some(1 << 17)
+            header.blob_gas_used = Some(1 << 17);
         }),
         ("its excess blob gas is", |header| {
-            header.excess_blob_gas = Some(1)
+            header.excess_blob_gas = Some(1);
         }),
         ("its requests hash is \"there\"", |header| {
-            header.requests_hash = Some(B256::ZERO)
+            header.requests_hash = Some(B256::ZERO);
         }),
     ];
     for (expected, change) in changes {
@@ -126,11 +128,10 @@ fn a_block_that_does_not_fit_its_parent_is_refused() {
 #[test]
 fn a_block_of_which_something_else_comes_is_refused() {
     let (chain, good) = a_chain_and_its_next_block();
-    type Change = fn(&mut Header);
     let changes: [(&str, Change); 4] = [
         ("gas used", |header| header.gas_used += 1),
         ("logs bloom", |header| {
-            header.logs_bloom = Bloom::repeat_byte(1)
+            header.logs_bloom = Bloom::repeat_byte(1);
         }),
         ("receipts root", |header| header.receipts_root = B256::ZERO),
         ("state root", |header| header.state_root = B256::ZERO),

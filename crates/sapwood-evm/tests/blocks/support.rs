@@ -6,6 +6,7 @@ use sapwood_evm::{
     Proposal, SignedTxn, SpecId,
     consensus::{SignableTransaction, TxLegacy},
     primitives::{Address, B256, Bytes, Signature, TxKind, U256},
+    revm::context::result::ExecutionResult,
 };
 
 pub(crate) const GAS_LIMIT: u64 = 30_000_000;
@@ -125,7 +126,7 @@ pub(crate) fn block(chain: &EvmChain, txns: Vec<EvmTxn>) -> ExecutedBlock {
 
 /// Whether every transaction of a block came to its end.
 pub(crate) fn all_succeeded(block: &ExecutedBlock) -> bool {
-    block.results.iter().all(|result| result.is_success())
+    block.results.iter().all(ExecutionResult::is_success)
 }
 
 pub(crate) fn slots(state: &EvmState, address: Address) -> Vec<(u64, u64)> {
