@@ -423,3 +423,35 @@ fn a_contract_whose_module_is_gone_is_corrupt_and_fails_the_block() {
     chain.engine().set(&keys[0], stored).unwrap();
     other.execute_block(at(5), [call]).unwrap();
 }
+
+/// A user of a contract reads these: each is a sentence of its own, with what it is about in it.
+#[test]
+fn each_failure_is_told_in_a_sentence() {
+    let address = ContractAddress::of(b"ada", b"salt");
+    let shown = address.to_string();
+    for (failure, words) in [
+        (Failure::OutOfFuel, "bring more"),
+        (
+            Failure::Trap("unreachable".to_owned()),
+            "trapped: unreachable",
+        ),
+        (Failure::Reverted(b"no\xFFfunds".to_vec()), "no\\xfffunds"),
+        (
+            Failure::BadHostCall("a pointer".to_owned()),
+            "wrongly: a pointer",
+        ),
+        (Failure::ReadOnly, "only reads"),
+        (Failure::NoContract(address), shown.as_str()),
+        (Failure::NoFunction("pay".to_owned()), "no function \"pay\""),
+        (
+            Failure::BadModule("no memory".to_owned()),
+            "be a contract: no memory",
+        ),
+        (Failure::ContractExists(address), "choose another salt"),
+        (Failure::TooLarge("the input".to_owned()), "the input"),
+    ] {
+        let told = failure.to_string();
+        assert!(told.contains(words), "{told}");
+        assert!(!told.contains('\n'), "{told}");
+    }
+}
