@@ -3,12 +3,12 @@
 //!
 //! | target | input | what must hold |
 //! |---|---|---|
-//! | [`codec`] | keys and bytes | encoded keys keep their order and come back; what decodes encodes back |
-//! | [`records`] | rows, commits and marks, and bytes for each | what was encoded decodes; what decodes encodes back |
-//! | [`operations`] | commits, reads, transactions, pins, prunes, rollbacks | the engine answers as the reference of `tests/model` does |
-//! | [`shell`] | lines of text | each is answered; an error has a kind and one line; what parses is written and parses to the same |
-//! | [`export`] | bytes, a changed export, made-up frames | refused with nothing done, or applied whole; a right one comes back |
-//! | [`directory`] | what to do to a database's files and rows | it opens or is refused; no call panics, errors have a kind that is documented |
+//! | `codec` | keys and bytes | encoded keys keep their order and come back; what decodes encodes back |
+//! | `records` | rows, commits and marks, and bytes for each | what was encoded decodes; what decodes encodes back |
+//! | `operations` | commits, reads, transactions, pins, prunes, rollbacks | the engine answers as the reference of `tests/model` does |
+//! | `shell` | lines of text | each is answered; an error has a kind and one line; what parses is written and parses to the same |
+//! | `export` | bytes, a changed export, made-up frames | refused with nothing done, or applied whole; a right one comes back |
+//! | `directory` | what to do to a database's files and rows | it opens or is refused; no call panics, errors have a kind that is documented |
 
 #![allow(
     clippy::unwrap_used,
