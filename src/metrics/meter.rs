@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "metrics")]
 use super::table::{Metric, rows};
 
 /// What is timed: each is a histogram.

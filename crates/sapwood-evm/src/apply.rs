@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, U256};
 use revm::state::{Account as Changed, EvmState as Changes};
-use sapwood::{BlockContext, ErrorKind, ReadView, Result};
+use sapwood::{Batch, BlockBase, BlockContext, ErrorKind, KeyRange, ReadView, Result};
 
 use crate::{
     account::{Account, StorageId},
@@ -202,29 +202,26 @@ pub(crate) fn settle(
     Ok(())
 }
 
-/// Deletes up to so many slots of storages that were wiped.
-pub(crate) fn sweep(ctx: &mut BlockContext<'_>, mut slots: usize) -> Result<()> {
+/// Deletes up to so many rows of slots of storages that were wiped before the block that is being committed.
+///
+/// Not a part of executing it: nobody can see these rows.
+pub(crate) fn sweep(base: &dyn BlockBase, mut slots: usize, batch: &mut Batch) -> Result<()> {
     if slots == 0 {
         return Ok(());
     }
-    let wiped: Vec<_> = ctx.scan(keys::ALL_WIPED).take(slots).collect();
-    for row in wiped {
+    for row in base.range(&KeyRange::prefix(&keys::ALL_WIPED)) {
         let (wiped, _) = row?;
         let Some(prefix) = keys::slots_of_wiped(&wiped) else {
             continue;
         };
-        let dead: Vec<_> = ctx.scan(prefix).take(slots).collect();
-        if dead.len() == slots {
-            for row in dead {
-                ctx.delete(row?.0)?;
+        for dead in base.range(&KeyRange::prefix(&prefix)) {
+            if slots == 0 {
+                return Ok(());
             }
-            return Ok(());
+            batch.delete(dead?.0);
+            slots -= 1;
         }
-        slots -= dead.len();
-        for row in dead {
-            ctx.delete(row?.0)?;
-        }
-        ctx.delete(wiped)?;
+        batch.delete(wiped);
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use sapwood::{
 
 use crate::{
     account::{Account, StorageId},
+    apply::sweep,
     block::{EvmBlock, Genesis, GenesisAccount, Proposal},
     code::CodeCache,
     config::EvmConfig,
@@ -217,7 +218,7 @@ impl EvmChain {
         header::check(block, &head.header, head.hash, &self.config)?;
         let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
         let (executed, base) = self.execute(&head, &block.header, &block.txns, withdrawals)?;
-        let receipts = receipts(&block.txns, &executed.results);
+        let receipts = receipts(&block.txns, &executed);
         let header = &block.header;
         let came_of_it = CameOfIt::of(&receipts, &executed.results);
         expect(header, "gas used", header.gas_used, came_of_it.gas_used)?;
@@ -235,10 +236,10 @@ impl EvmChain {
         )?;
         let changes = Arc::new(executed.changes);
         if self.config.verify_state_root {
-            let root = state_root(&BlockOverlay::new(base, Arc::clone(&changes)))?;
+            let root = state_root(&BlockOverlay::new(Arc::clone(&base), Arc::clone(&changes)))?;
             expect(header, "state root", header.state_root, root)?;
         }
-        let keys = self.commit(&mut head, header, &changes)?;
+        let keys = self.commit(&mut head, &*base, header, &changes)?;
         Ok(ExecutedBlock {
             header: header.clone(),
             hash: head.hash,
@@ -256,26 +257,29 @@ impl EvmChain {
     /// As [`EvmChain::execute_block`].
     pub fn propose(&self, proposal: Proposal) -> Result<ExecutedBlock, EvmError> {
         let mut head = self.lock();
-        let mut header = header::of_proposal(&proposal, &head.header, head.hash, &self.config);
+        let header = header::of_proposal(&proposal, &head.header, head.hash, &self.config);
         let Proposal {
             txns, withdrawals, ..
         } = proposal;
-        let (executed, base) = self.execute(&head, &header, &txns, &withdrawals)?;
-        let receipts = receipts(&txns, &executed.results);
+        let has_withdrawals = self.config.has_withdrawals();
+        let block = EvmBlock::new(header, txns, has_withdrawals.then_some(withdrawals));
+        header::check_made(&block, &head.header, head.hash, &self.config)?;
+        let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
+        let (executed, base) = self.execute(&head, &block.header, &block.txns, withdrawals)?;
+        let receipts = receipts(&block.txns, &executed);
+        let mut header = block.header;
         let came_of_it = CameOfIt::of(&receipts, &executed.results);
         header.gas_used = came_of_it.gas_used;
         header.logs_bloom = came_of_it.logs_bloom;
         header.receipts_root = came_of_it.receipts_root;
         let changes = Arc::new(executed.changes);
         if self.config.verify_state_root {
-            header.state_root = state_root(&BlockOverlay::new(base, Arc::clone(&changes)))?;
+            header.state_root =
+                state_root(&BlockOverlay::new(Arc::clone(&base), Arc::clone(&changes)))?;
         }
-        let withdrawals = self.config.has_withdrawals().then_some(withdrawals);
-        let block = EvmBlock::new(header, txns, withdrawals);
-        header::check(&block, &head.header, head.hash, &self.config)?;
-        let keys = self.commit(&mut head, &block.header, &changes)?;
+        let keys = self.commit(&mut head, &*base, &header, &changes)?;
         Ok(ExecutedBlock {
-            header: block.header,
+            header,
             hash: head.hash,
             receipts,
             results: executed.results,
@@ -298,9 +302,8 @@ impl EvmChain {
         let mut head = self.lock();
         header::follows(header, &head.header, head.hash)?;
         let base = self.base(&head)?;
-        let sweep_slots = self.config.sweep_slots;
-        let changes = replay(&self.executor, base, header.number, changes, sweep_slots)?;
-        self.commit(&mut head, header, &changes)
+        let changes = replay(&self.executor, Arc::clone(&base), header.number, changes)?;
+        self.commit(&mut head, &*base, header, &changes)
     }
 
     /// Takes back the blocks above a height, as a chain does that reorganises itself: their states are gone.
@@ -360,6 +363,7 @@ impl EvmChain {
     fn commit(
         &self,
         head: &mut Head,
+        base: &dyn BlockBase,
         header: &Header,
         changes: &ChangeSet,
     ) -> Result<usize, EvmError> {
@@ -372,6 +376,7 @@ impl EvmChain {
                 None => batch.delete(key),
             };
         }
+        sweep(base, self.config.sweep_slots, &mut batch)?;
         let new_head = put_header(&mut batch, header);
         let keys = batch.len();
         let options = self.config.commit.at(timestamp_of(header.number));
@@ -447,16 +452,20 @@ impl CameOfIt {
     }
 }
 
-fn receipts(txns: &[EvmTxn], results: &[ExecutionResult]) -> Vec<ReceiptEnvelope> {
+fn receipts(txns: &[EvmTxn], executed: &Executed) -> Vec<ReceiptEnvelope> {
     let mut cumulative_gas_used = 0;
-    let receipts = txns.iter().zip(results).map(|(txn, result)| {
+    let ran = executed.results.iter().zip(&executed.blooms);
+    let receipts = txns.iter().zip(ran).map(|(txn, (result, bloom))| {
         cumulative_gas_used += result.tx_gas_used();
         let receipt = Receipt {
             status: Eip658Value::Eip658(result.is_success()),
             cumulative_gas_used,
             logs: result.logs().to_vec(),
         };
-        let receipt: ReceiptWithBloom<Receipt> = receipt.with_bloom();
+        let receipt = ReceiptWithBloom {
+            receipt,
+            logs_bloom: *bloom,
+        };
         let kind: TxType = txn.inner().tx_type();
         match kind {
             TxType::Legacy => ReceiptEnvelope::Legacy(receipt),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_consensus::{Header, Transaction};
 use alloy_eips::eip4788::BEACON_ROOTS_ADDRESS;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bloom, U256};
 use revm::{
     context::{BlockEnv, TxEnv, result::ExecutionResult},
     primitives::eip4844::BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN,
@@ -17,7 +17,7 @@ use sapwood::{
 
 use crate::{
     account::StorageId,
-    apply::{apply, apply_foreign, settle, sweep},
+    apply::{apply, apply_foreign, settle},
     code::CodeCache,
     config::EvmConfig,
     database::Rows,
@@ -44,7 +44,8 @@ enum Step {
 #[derive(Debug, PartialEq)]
 enum StepOutput {
     Done,
-    Ran(ExecutionResult),
+    /// With the bloom of its logs, which takes as long as some transactions.
+    Ran(ExecutionResult, Bloom),
     Invalid(String),
 }
 
@@ -56,12 +57,12 @@ struct Work {
     /// In wei.
     withdrawals: Vec<(Address, U256)>,
     codes: Arc<CodeCache>,
-    sweep_slots: usize,
 }
 
 /// A block that was executed, and is not committed.
 pub(crate) struct Executed {
     pub(crate) results: Vec<ExecutionResult>,
+    pub(crate) blooms: Vec<Bloom>,
     pub(crate) changes: ChangeSet,
     pub(crate) stats: BlockStats,
 }
@@ -108,7 +109,6 @@ pub(crate) fn execute(
             .map(|it| (it.address, withdrawn(it)))
             .collect(),
         codes: Arc::clone(codes),
-        sweep_slots: config.sweep_slots,
     };
     let mut steps = Vec::with_capacity(txns.len() + 2);
     steps.push(Step::Begin);
@@ -128,9 +128,13 @@ pub(crate) fn execute(
         return Err(EvmError::Failed { number, why });
     }
     let mut results = Vec::with_capacity(txns.len());
+    let mut blooms = Vec::with_capacity(txns.len());
     for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
-            TxnOutcome::Success(StepOutput::Ran(result)) => results.push(result),
+            TxnOutcome::Success(StepOutput::Ran(result, bloom)) => {
+                results.push(result);
+                blooms.push(bloom);
+            }
             TxnOutcome::Success(StepOutput::Done) => {}
             _ => {
                 let why = format!(
@@ -143,6 +147,7 @@ pub(crate) fn execute(
     fits_its_gas(number, header.gas_limit, txns, &results)?;
     Ok(Executed {
         results,
+        blooms,
         changes,
         stats,
     })
@@ -154,19 +159,11 @@ pub(crate) fn replay(
     base: Arc<dyn BlockBase>,
     number: u64,
     changes: Vec<Changes>,
-    sweep_slots: usize,
 ) -> Result<ChangeSet, EvmError> {
-    let mut steps: Vec<_> = changes.into_iter().map(Some).collect();
-    steps.push(None);
-    let ended = executor.execute(base, steps, move |ctx, step| {
-        match step {
-            Some(changes) => {
-                // As if the system's calls stood before it, as in a block that is executed here.
-                let storage = StorageId::new(number, ctx.index().saturating_add(1));
-                apply_foreign(ctx, storage, changes)?;
-            }
-            None => sweep(ctx, sweep_slots)?,
-        }
+    let ended = executor.execute(base, changes, move |ctx, changes| {
+        // As if the system's calls stood before it, as in a block that is executed here.
+        let storage = StorageId::new(number, ctx.index().saturating_add(1));
+        apply_foreign(ctx, storage, changes)?;
         Ok(ExecutionStatus::Success(StepOutput::Done))
     });
     let output = ended.map_err(|error| failed(number, error))?;
@@ -251,12 +248,12 @@ fn run_txn(work: &Work, ctx: &mut BlockContext<'_>, txn: TxEnv) -> Result<StepOu
     let (result, changes, fees, loaded) = ran.into_parts();
     let storage = storage_of(work, ctx);
     apply(ctx, storage, beneficiary, &changes, &loaded, fees)?;
-    Ok(StepOutput::Ran(result))
+    let bloom = result.logs().iter().collect();
+    Ok(StepOutput::Ran(result, bloom))
 }
 
 fn end(work: &Work, ctx: &mut BlockContext<'_>) -> Result<StepOutput, Stopped> {
     let withdrawals = work.withdrawals.iter().copied();
     settle(ctx, withdrawals, &work.rules.block.beneficiary)?;
-    sweep(ctx, work.sweep_slots)?;
     Ok(StepOutput::Done)
 }

@@ -52,9 +52,8 @@ pub(crate) fn check(
     parent_hash: B256,
     config: &EvmConfig,
 ) -> Result<(), EvmError> {
+    check_made(block, parent, parent_hash, config)?;
     let header = &block.header;
-    follows(header, parent, parent_hash)?;
-    is_of_its_time(block, config)?;
     let expect = Expect(header.number);
     expect.equal(
         "transactions root",
@@ -62,7 +61,20 @@ pub(crate) fn check(
         header.transactions_root,
     )?;
     let withdrawals = block.withdrawals.as_deref().map(calculate_withdrawals_root);
-    expect.equal("withdrawals root", withdrawals, header.withdrawals_root)?;
+    expect.equal("withdrawals root", withdrawals, header.withdrawals_root)
+}
+
+/// The same of a block that was made here: its roots are those of what it brings.
+pub(crate) fn check_made(
+    block: &EvmBlock,
+    parent: &Header,
+    parent_hash: B256,
+    config: &EvmConfig,
+) -> Result<(), EvmError> {
+    let header = &block.header;
+    follows(header, parent, parent_hash)?;
+    is_of_its_time(block, config)?;
+    let expect = Expect(header.number);
     if config.has_blobs() {
         let used = blob_gas(&block.txns);
         expect.equal("blob gas used", Some(used), header.blob_gas_used)?;

@@ -5,13 +5,16 @@ use std::marker::PhantomData;
 
 use alloy_primitives::{Address, Bytes, U256};
 use revm::{
-    Context, Database, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
+    Context, Database, ExecuteEvm, SystemCallEvm,
     context::{
-        BlockEnv, CfgEnv, TxEnv,
+        BlockEnv, CfgEnv, Evm, FrameStack, TxEnv,
         result::{EVMError, ExecutionResult, HaltReason},
     },
     context_interface::{Block, ContextTr, JournalTr, Transaction},
-    handler::{EvmTr, FrameResult, FrameTr, Handler, MainnetContext, MainnetEvm},
+    handler::{
+        EthPrecompiles, EvmTr, FrameResult, FrameTr, Handler, MainnetContext, MainnetEvm,
+        instructions::EthInstructions,
+    },
     interpreter::interpreter_action::FrameInit,
     state::EvmState as Changes,
 };
@@ -42,11 +45,18 @@ fn machine<'v, V: ReadView>(
     rules: &Rules,
     rows: Rows<'v, V>,
 ) -> MainnetEvm<MainnetContext<Rows<'v, V>>> {
-    Context::mainnet()
-        .with_db(rows)
-        .with_cfg(rules.cfg.clone())
-        .with_block(rules.block.clone())
-        .build_mainnet()
+    let spec = rules.cfg.spec;
+    let context: MainnetContext<_> = Context::new(rows, spec);
+    Evm {
+        ctx: context
+            .with_cfg(rules.cfg.clone())
+            .with_block(rules.block.clone()),
+        inspector: (),
+        instruction: EthInstructions::new_mainnet_with_spec(spec),
+        precompiles: EthPrecompiles::new(spec),
+        // Frames are made as calls need them: `build_mainnet` makes eight, of 32 KiB each.
+        frame_stack: FrameStack::new(),
+    }
 }
 
 /// Runs a transaction, and leaves out paying the beneficiary.
