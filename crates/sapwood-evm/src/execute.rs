@@ -42,6 +42,10 @@ enum Step {
 
 /// What came of one.
 #[derive(Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all but two of a block are transactions"
+)]
 enum StepOutput {
     Done,
     /// With the bloom of its logs, which takes as long as some transactions.
