@@ -128,6 +128,10 @@ fn transfers_of_tokens_are_as_by_plain_revm() {
         "receiver",
         &mut Tokens::new(Holders::Receiver { senders: 200 }, 5),
     );
+    compare(
+        "sender",
+        &mut Tokens::new(Holders::Sender { receivers: 200 }, 5),
+    );
     compare("chain", &mut Tokens::new(Holders::Chain { length: 200 }, 6));
 }
 

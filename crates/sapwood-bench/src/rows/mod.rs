@@ -113,7 +113,7 @@ const ALONE: [(RowSpec, Alone); 38] = [
     (shapes::W17_HOT, shapes::w17_hot),
 ];
 
-const TOGETHER: [(&[RowSpec], Together); 23] = [
+const TOGETHER: [(&[RowSpec], Together); 24] = [
     (&[space::SPACE], space::space),
     (&[space::RATIO], space::ratio),
     (&[memory::BASE], memory::base),
@@ -131,6 +131,7 @@ const TOGETHER: [(&[RowSpec], Together); 23] = [
     (&evm::TOKENS_INDEPENDENT, evm::tokens_independent),
     (&evm::TOKENS_CLUSTERS, evm::tokens_clusters),
     (&evm::TOKENS_RECEIVER, evm::tokens_receiver),
+    (&evm::TOKENS_SENDER, evm::tokens_sender),
     (&evm::TOKENS_CHAIN, evm::tokens_chain),
     (&evm::TOKENS_ROCKSDB, evm::tokens_rocksdb),
     (&evm::SWAPS_INDEPENDENT, evm::swaps_independent),

@@ -45,7 +45,7 @@ pub use self::{
     contracts::{Exchange, Token},
     ether::{Ether, Payers},
     mainnet::MainnetBlock,
-    plain::PlainRevm,
+    plain::{PlainRevm, execute_over},
     swaps::{Pools, Swaps},
     tokens::{Holders, Tokens},
 };

@@ -1,5 +1,7 @@
 //! [`PlainRevm`]: transactions one after the other, on revm's own state in memory.
 
+use std::fmt::Display;
+
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
 use alloy_trie::{
@@ -10,13 +12,14 @@ use revm::{
     Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
     context::{CfgEnv, TxEnv, result::ExecutionResult},
     database::{CacheDB, EmptyDB, InMemoryDB},
+    database_interface::WrapDatabaseRef,
     handler::{MainnetContext, MainnetEvm},
     primitives::hardfork::SpecId,
     state::AccountInfo,
 };
 
 use super::{Environment, Funded, WorkloadError};
-use crate::{EvmTxn, txn::environment};
+use crate::{EvmTxn, state::EvmState, txn::environment};
 
 /// revm as it comes, in a loop over its `CacheDB`: what pevm calls sequential. By the rules of Cancun.
 #[derive(Debug)]
@@ -25,6 +28,39 @@ pub struct PlainRevm {
     /// What there was in the beginning, and what of it was burnt. Unit: wei.
     funded: U256,
     burnt: U256,
+}
+
+/// Executes a block's transactions one after the other, by revm as it comes, over a state of Sapwood's: what a node does
+/// that has no executor in parallel. Nothing of it lasts.
+///
+/// # Errors
+/// As [`PlainRevm::execute`].
+pub fn execute_over(
+    state: EvmState,
+    environment: &Environment,
+    txns: Vec<TxEnv>,
+) -> Result<Vec<ExecutionResult>, WorkloadError> {
+    let cfg = CfgEnv::new_with_spec(SpecId::CANCUN).with_chain_id(1);
+    let mut evm = Context::mainnet()
+        .with_db(CacheDB::new(WrapDatabaseRef(state)))
+        .with_cfg(cfg)
+        .with_block(environment.block())
+        .build_mainnet();
+    in_a_loop(&mut evm, txns)
+}
+
+fn in_a_loop<E>(evm: &mut E, txns: Vec<TxEnv>) -> Result<Vec<ExecutionResult>, WorkloadError>
+where
+    E: ExecuteCommitEvm<ExecutionResult = ExecutionResult, Tx = TxEnv, Error: Display>,
+{
+    let mut results = Vec::with_capacity(txns.len());
+    for (index, txn) in txns.into_iter().enumerate() {
+        let result = evm.transact_commit(txn);
+        let result =
+            result.map_err(|error| WorkloadError(format!("transaction {index}: {error}")))?;
+        results.push(result);
+    }
+    Ok(results)
 }
 
 impl PlainRevm {
@@ -65,13 +101,7 @@ impl PlainRevm {
         txns: Vec<TxEnv>,
     ) -> Result<Vec<ExecutionResult>, WorkloadError> {
         self.evm.set_block(environment.block());
-        let mut results = Vec::with_capacity(txns.len());
-        for (index, txn) in txns.into_iter().enumerate() {
-            let result = self.evm.transact_commit(txn);
-            let result =
-                result.map_err(|error| WorkloadError(format!("transaction {index}: {error}")))?;
-            results.push(result);
-        }
+        let results = in_a_loop(&mut self.evm, txns)?;
         let gas: u64 = results.iter().map(ExecutionResult::tx_gas_used).sum();
         self.burnt += U256::from(gas) * U256::from(environment.base_fee);
         Ok(results)

@@ -33,6 +33,12 @@ pub enum Holders {
         /// Transactions of a block.
         senders: usize,
     },
+    /// One token; its issuer pays so many people, one after the other: every transaction reads and writes the issuer's
+    /// account and balance.
+    Sender {
+        /// Transactions of a block.
+        receivers: usize,
+    },
     /// One token; transaction i of a block hands all that is handed on from person i to person i + 1, who had nothing,
     /// and the next block hands it back: none can go through before the one before it.
     Chain {
@@ -77,7 +83,9 @@ impl Tokens {
                 people,
                 ..
             } => (clusters, families * people),
-            Holders::Receiver { senders } => (1, senders),
+            Holders::Receiver { senders: people } | Holders::Sender { receivers: people } => {
+                (1, people)
+            }
             Holders::Chain { length } => (1, length + 1),
         };
         let cluster = |number| Cluster {
@@ -132,6 +140,17 @@ impl Tokens {
         block
     }
 
+    fn paid_by_sender(&mut self) -> Vec<EvmTxn> {
+        let mut block = Vec::new();
+        for cluster in &self.clusters {
+            for to in &cluster.people {
+                let call = transfer(*to, self.rng.random_range(1..=MOST));
+                block.push(self.script.call(cluster.owner, cluster.token, &call));
+            }
+        }
+        block
+    }
+
     fn along_chain(&mut self) -> Vec<EvmTxn> {
         let mut block = Vec::new();
         for cluster in &self.clusters {
@@ -181,8 +200,11 @@ impl Workload for Tokens {
             let (deployment, token) = self.script.create(cluster.owner, code);
             deployments.push(deployment);
             cluster.token = token;
-            let first_only = matches!(self.holders, Holders::Chain { .. });
-            let given = if first_only { 1 } else { cluster.people.len() };
+            let given = match self.holders {
+                Holders::Chain { .. } => 1,
+                Holders::Sender { .. } => 0,
+                _ => cluster.people.len(),
+            };
             for person in cluster.people.iter().take(given) {
                 gifts.push(
                     self.script
@@ -199,6 +221,7 @@ impl Workload for Tokens {
                 people, transfers, ..
             } => self.among_families(people, transfers),
             Holders::Receiver { .. } => self.paying_receiver(),
+            Holders::Sender { .. } => self.paid_by_sender(),
             Holders::Chain { .. } => self.along_chain(),
         }
     }

@@ -5,7 +5,7 @@ use sapwood::{BlockStats, Engine, Mode};
 use sapwood_evm::{
     EvmChain, EvmConfig, EvmTxn, Genesis,
     revm::context::result::ExecutionResult,
-    workload::{Environment, PlainRevm},
+    workload::{Environment, PlainRevm, execute_over},
 };
 
 use crate::{
@@ -19,15 +19,18 @@ pub(super) enum Way {
     Plain,
     Serial,
     Workers(usize),
+    /// Plain revm over the newest state of a chain.
+    Snapshot,
 }
 
 /// Every way, in the order of the sides.
-pub(super) const WAYS: [Way; 5] = [
+pub(super) const WAYS: [Way; 6] = [
     Way::Plain,
     Way::Serial,
     Way::Workers(1),
     Way::Workers(2),
     Way::Workers(4),
+    Way::Snapshot,
 ];
 
 /// Where the chains of Sapwood have their state.
@@ -99,6 +102,7 @@ fn sum(one: Sample, other: Sample) -> Sample {
 pub(super) enum Side {
     Plain(Box<PlainRevm>),
     Chain(Box<EvmChain>),
+    Snapshot(Box<EvmChain>),
 }
 
 impl Side {
@@ -113,7 +117,7 @@ impl Side {
         let mut config = EvmConfig::default();
         match way {
             Way::Plain => return Ok(Self::Plain(Box::new(plain()))),
-            Way::Serial => config.executor.mode = Mode::Serial,
+            Way::Serial | Way::Snapshot => config.executor.mode = Mode::Serial,
             Way::Workers(workers) => config.executor.workers = workers,
         }
         let engine = match place {
@@ -121,7 +125,11 @@ impl Side {
             Place::RocksDb => Engine::open(bench.fresh(&format!("evm-{way:?}"))?)?,
         };
         let chain = EvmChain::create(engine, config, genesis)?;
-        Ok(Self::Chain(Box::new(chain)))
+        let chain = Box::new(chain);
+        Ok(match way {
+            Way::Snapshot => Self::Snapshot(chain),
+            _ => Self::Chain(chain),
+        })
     }
 
     /// Executes a block.
@@ -134,6 +142,25 @@ impl Side {
                     results = plain.execute(environment, ready)?;
                     Ok((count(results.len()), 0))
                 })?;
+                Ok(Ran {
+                    execution,
+                    block: execution,
+                    results,
+                    counts: Counts::default(),
+                })
+            }
+            Self::Snapshot(chain) => {
+                let ready = PlainRevm::ready(txns);
+                let state = chain.state()?;
+                let mut results = Vec::new();
+                let execution = Clock::Process.time(|| {
+                    results = execute_over(state, environment, ready)?;
+                    Ok((count(results.len()), 0))
+                })?;
+                // The chain goes on, so that the next block finds its state.
+                let proposal = environment.proposal(txns.to_vec());
+                let executed = chain.propose(proposal)?;
+                chain.prune_before(executed.header.number)?;
                 Ok(Ran {
                     execution,
                     block: execution,
@@ -170,7 +197,7 @@ impl Side {
     pub(super) fn state_root(&self) -> Result<[u8; 32]> {
         Ok(match self {
             Self::Plain(plain) => plain.state_root().0,
-            Self::Chain(chain) => chain.state()?.state_root()?.0,
+            Self::Chain(chain) | Self::Snapshot(chain) => chain.state()?.state_root()?.0,
         })
     }
 }

@@ -5,13 +5,15 @@
 //! the same blocks, one a round, each on the state that the one before it left.
 //!
 //! Sides: plain revm, in a loop over its own state in memory (`CacheDB`), which is what pevm and grevm call sequential; a
-//! chain of Sapwood one by one; and with 1, 2 and 4 workers. All are in memory, but for the forms called rocksdb.
+//! chain of Sapwood one by one; and with 1, 2 and 4 workers; and plain revm in a loop over the newest state of such a chain,
+//! which is what a node does that has its state here and executes by itself. All are in memory, but for the forms called rocksdb.
 //!
 //! | row | what |
 //! |---|---|
 //! | `.revm` | executing, with 2 workers, against plain revm |
 //! | `.serial` | executing, with 2 workers, against one by one |
 //! | `.w1`, `.w4` | executing, with 1 and with 4 workers, against plain revm |
+//! | `.snapshot` | executing, with 2 workers, against plain revm over the snapshot that both begin with |
 //! | `.block` | whole blocks, with 2 workers, against one by one: also the roots of transactions and receipts, and the commit |
 //!
 //! A row is right if all sides give the same results (gas, logs, outputs) for every transaction of every round, each of
@@ -32,14 +34,18 @@ use crate::harness::{Bench, Measured, NO_LIMIT, RowSpec};
 const UNIT: &str = "txn/s";
 const REVM: &str = "plain revm";
 const SERIAL: &str = "one by one";
+const SNAPSHOT: &str = "plain revm over the snapshot";
 const SEED: u64 = 1_559;
 
 /// How many rows a form has.
-const ROWS: usize = 5;
+const ROWS: usize = 6;
 
 /// The rows of a form, in the order in which [`rounds`] measures them.
 macro_rules! rows {
     ($id:literal, $name:literal) => {
+        rows!($id, $name, NO_LIMIT, NO_LIMIT)
+    };
+    ($id:literal, $name:literal, $floor:expr, $goal:expr) => {
         [
             row(concat!($id, ".revm"), concat!($name, ", 2 workers"), REVM),
             row(
@@ -54,6 +60,15 @@ macro_rules! rows {
                 concat!($name, ", whole blocks, 2 workers"),
                 SERIAL,
             ),
+            RowSpec {
+                floor: $floor,
+                goal: $goal,
+                ..row(
+                    concat!($id, ".snapshot"),
+                    concat!($name, ", 2 workers"),
+                    SNAPSHOT,
+                )
+            },
         ]
     };
 }
@@ -85,7 +100,9 @@ pub(super) const ETHER_MAINNET: Rows = rows!(
 );
 pub(super) const TOKENS_INDEPENDENT: Rows = rows!(
     "E2.independent",
-    "37,123 transfers of an ERC-20, each to itself"
+    "37,123 transfers of an ERC-20, each to itself",
+    1.5,
+    1.8
 );
 pub(super) const TOKENS_CLUSTERS: Rows = rows!(
     "E2.clusters",
@@ -93,6 +110,12 @@ pub(super) const TOKENS_CLUSTERS: Rows = rows!(
 );
 pub(super) const TOKENS_RECEIVER: Rows =
     rows!("E2.receiver", "37,123 transfers of an ERC-20, one receiver");
+pub(super) const TOKENS_SENDER: Rows = rows!(
+    "E2.sender",
+    "37,123 transfers of an ERC-20, one sender",
+    0.9,
+    0.97
+);
 pub(super) const TOKENS_CHAIN: Rows = rows!(
     "E2.chain",
     "33,628 transfers of an ERC-20, each hands on what it got"
@@ -106,7 +129,7 @@ pub(super) const SWAPS_CLUSTERS: Rows = rows!(
     "E3.clusters",
     "8,000 swaps at 20 exchanges, one after the other"
 );
-pub(super) const SWAPS_POOL: Rows = rows!("E3.pool", "6,413 swaps at one exchange");
+pub(super) const SWAPS_POOL: Rows = rows!("E3.pool", "6,413 swaps at one exchange", 0.9, 0.97);
 pub(super) const SWAPS_ROCKSDB: Rows = rows!("E3.rocksdb", "E3.clusters, the chains on RocksDB");
 
 /// So many, or in the quick form an eighth of them.
@@ -176,6 +199,12 @@ pub(super) fn tokens_receiver(bench: &Bench) -> Result<Vec<Measured>> {
     let senders = scaled(bench, 37_123);
     let holders = Holders::Receiver { senders };
     tokens(bench, &TOKENS_RECEIVER, Place::Memory, holders)
+}
+
+pub(super) fn tokens_sender(bench: &Bench) -> Result<Vec<Measured>> {
+    let receivers = scaled(bench, 37_123);
+    let holders = Holders::Sender { receivers };
+    tokens(bench, &TOKENS_SENDER, Place::Memory, holders)
 }
 
 pub(super) fn tokens_chain(bench: &Bench) -> Result<Vec<Measured>> {

@@ -32,6 +32,7 @@ const SERIAL: usize = 1;
 const ONE: usize = 2;
 const TWO: usize = 3;
 const FOUR: usize = 4;
+const SNAPSHOT: usize = 5;
 
 /// The sides of each row, ours first.
 const PAIRS: [(usize, usize); ROWS] = [
@@ -40,6 +41,7 @@ const PAIRS: [(usize, usize); ROWS] = [
     (ONE, PLAIN),
     (FOUR, PLAIN),
     (TWO, SERIAL),
+    (TWO, SNAPSHOT),
 ];
 /// The row that is about whole blocks.
 const WHOLE: usize = 4;
@@ -157,10 +159,11 @@ fn remark(rows: &Rows, executions: &[Vec<Sample>], wholes: &[Vec<Sample>], last:
     let mega_gas = |side| rate_of(executions, side) * gas / 1e6;
     let counts = last.get(TWO).map(|ran| ran.counts).unwrap_or_default();
     format!(
-        "{form}: us for each transaction: plain revm {:.2}, one by one {:.2}, 1 worker {:.2}, 2 workers {:.2}, 4 workers \
+        "{form}: us for each transaction: plain revm {:.2}, over a snapshot {:.2}, one by one {:.2}, 1 worker {:.2}, 2 workers {:.2}, 4 workers \
          {:.2}; of whole blocks one by one {:.2}, 2 workers {:.2}. Mgas/s: plain revm {:.0}, one by one {:.0}, 2 workers \
          {:.0}. In the last round with 2 workers {} transactions in parallel, {} one by one, {} runs",
         us(PLAIN),
+        us(SNAPSHOT),
         us(SERIAL),
         us(ONE),
         us(TWO),
