@@ -44,7 +44,7 @@ lint: setup ## formatting, clippy and the documentation's links, all without a w
 	cargo clippy --locked -p sapwood -p sapwood-crash --features sapwood-crash/failpoints -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p sapwood
 
-bench: setup ## Sapwood beside its peers: ONLY=P1,P3 for a part, QUICK=1 for at most five minutes
+bench: setup ## Sapwood beside its peers: ONLY=P1,P3 for a part, QUICK=1 for some six minutes
 	cargo run --locked --release -p sapwood-bench -- $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 model: setup ## the rules and the engine against their references: SEEDS=1000 for the long form

@@ -7,10 +7,7 @@ use std::{env, path::PathBuf};
 /// # Panics
 /// Where it is missing and `SAPWOOD_REQUIRE_DATA` is 1.
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
-    let root = env::var_os("SAPWOOD_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
+    let root = env::var_os("SAPWOOD_DATA").map_or_else(beside, PathBuf::from);
     let path = root.join(name);
     if path.exists() {
         return Some(path);
@@ -25,4 +22,17 @@ pub(crate) fn path(name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// The data beside the project, which a crate of it may lie deeper in.
+fn beside() -> PathBuf {
+    let crate_of_test = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let is_member = crate_of_test
+        .parent()
+        .is_some_and(|above| above.ends_with("crates"));
+    crate_of_test.join(if is_member {
+        "../../../shared/data"
+    } else {
+        "../shared/data"
+    })
 }

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Rows to run, by id or the front of one: P1,P15.scan. Without it, all but those of TUNING.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Less data, fewer and shorter rounds: at most five minutes on two cores.
+    /// Less data, fewer and shorter rounds: some six minutes on two cores.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Where the results go, and the stores while it runs.

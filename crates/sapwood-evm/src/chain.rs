@@ -70,6 +70,9 @@ pub struct EvmChain {
     executor: BlockExecutor,
     config: EvmConfig,
     codes: Arc<CodeCache>,
+    /// Held by whoever changes the chain, from its beginning to its end.
+    turn: Mutex<()>,
+    /// Held no longer than to look at it: who reads does not wait for a block.
     head: Mutex<Head>,
 }
 
@@ -165,6 +168,7 @@ impl EvmChain {
         Ok(Self {
             executor: BlockExecutor::new(config.executor.clone())?,
             codes: Arc::new(CodeCache::new(config.code_cache_size)),
+            turn: Mutex::default(),
             head: Mutex::new(head),
             engine,
             config,
@@ -214,7 +218,8 @@ impl EvmChain {
     /// [`EvmError::InvalidTransaction`], [`EvmError::Mismatch`] where gas, logs, receipts (or, where asked for, the
     /// state root) are others than the header says, and of the store.
     pub fn execute_block(&self, block: &EvmBlock) -> Result<ExecutedBlock, EvmError> {
-        let mut head = self.lock();
+        let _turn = self.turn();
+        let head = self.lock().clone();
         header::check(block, &head.header, head.hash, &self.config)?;
         let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
         let (executed, base) = self.execute(&head, &block.header, &block.txns, withdrawals)?;
@@ -239,10 +244,10 @@ impl EvmChain {
             let root = state_root(&BlockOverlay::new(Arc::clone(&base), Arc::clone(&changes)))?;
             expect(header, "state root", header.state_root, root)?;
         }
-        let keys = self.commit(&mut head, &*base, header, &changes)?;
+        let (keys, hash) = self.commit(&*base, header, &changes)?;
         Ok(ExecutedBlock {
             header: header.clone(),
-            hash: head.hash,
+            hash,
             receipts,
             results: executed.results,
             stats: executed.stats,
@@ -256,12 +261,15 @@ impl EvmChain {
     /// # Errors
     /// As [`EvmChain::execute_block`].
     pub fn propose(&self, proposal: Proposal) -> Result<ExecutedBlock, EvmError> {
-        let mut head = self.lock();
+        let _turn = self.turn();
+        let head = self.lock().clone();
         let header = header::of_proposal(&proposal, &head.header, head.hash, &self.config);
         let Proposal {
             txns, withdrawals, ..
         } = proposal;
         let has_withdrawals = self.config.has_withdrawals();
+        // Where the rules have none, those that are given refuse the block.
+        let has_withdrawals = has_withdrawals || !withdrawals.is_empty();
         let block = EvmBlock::new(header, txns, has_withdrawals.then_some(withdrawals));
         header::check_made(&block, &head.header, head.hash, &self.config)?;
         let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
@@ -277,10 +285,10 @@ impl EvmChain {
             header.state_root =
                 state_root(&BlockOverlay::new(Arc::clone(&base), Arc::clone(&changes)))?;
         }
-        let keys = self.commit(&mut head, &*base, &header, &changes)?;
+        let (keys, hash) = self.commit(&*base, &header, &changes)?;
         Ok(ExecutedBlock {
             header,
-            hash: head.hash,
+            hash,
             receipts,
             results: executed.results,
             stats: executed.stats,
@@ -299,11 +307,12 @@ impl EvmChain {
         header: &Header,
         changes: Vec<Changes>,
     ) -> Result<usize, EvmError> {
-        let mut head = self.lock();
+        let _turn = self.turn();
+        let head = self.lock().clone();
         header::follows(header, &head.header, head.hash)?;
         let base = self.base(&head)?;
         let changes = replay(&self.executor, Arc::clone(&base), header.number, changes)?;
-        self.commit(&mut head, &*base, header, &changes)
+        Ok(self.commit(&*base, header, &changes)?.0)
     }
 
     /// Takes back the blocks above a height, as a chain does that reorganises itself: their states are gone.
@@ -311,11 +320,11 @@ impl EvmChain {
     /// # Errors
     /// [`EvmError::Pruned`], [`EvmError::NotYet`], and as [`Engine::rollback_to`].
     pub fn rollback_to(&self, height: u64) -> Result<RollbackReport, EvmError> {
-        let mut head = self.lock();
+        let _turn = self.turn();
         // Held no longer than to see that it is there: a state that is read keeps the store from going back.
         let new_head = head_of(&self.state_at(height)?)?;
         let report = self.engine.rollback_to(timestamp_of(height))?;
-        *head = new_head;
+        *self.lock() = new_head;
         Ok(report)
     }
 
@@ -359,14 +368,13 @@ impl EvmChain {
         Ok((executed, base))
     }
 
-    /// Commits what a block changes, with its header.
+    /// Commits what a block changes, with its header. Returns how many keys were written, and the header's hash.
     fn commit(
         &self,
-        head: &mut Head,
         base: &dyn BlockBase,
         header: &Header,
         changes: &ChangeSet,
-    ) -> Result<usize, EvmError> {
+    ) -> Result<(usize, B256), EvmError> {
         let mut batch = Batch::new();
         for (key, value) in changes.iter() {
             match value {
@@ -381,8 +389,14 @@ impl EvmChain {
         let keys = batch.len();
         let options = self.config.commit.at(timestamp_of(header.number));
         self.engine.commit(batch, options)?;
-        *head = new_head;
-        Ok(keys)
+        let hash = new_head.hash;
+        *self.lock() = new_head;
+        Ok((keys, hash))
+    }
+
+    fn turn(&self) -> std::sync::MutexGuard<'_, ()> {
+        // A block that failed has changed nothing.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Head> {

@@ -119,33 +119,13 @@ pub(crate) fn execute(
     steps.extend(txns.iter().map(|txn| Step::Txn(environment(txn))));
     steps.push(Step::End);
     let ended = executor.execute(base, steps, move |ctx, step| run(&work, ctx, step));
-    let output = ended.map_err(|error| failed(number, error))?;
-    let BlockOutput {
-        outcomes,
-        changes,
-        end,
-        stats,
-        ..
-    } = output;
-    if end != BlockEnd::Complete {
-        let why = "it is more than block_limit of the executor allows: leave that out".to_owned();
-        return Err(EvmError::Failed { number, why });
-    }
+    let (outputs, changes, stats) = whole(number, ended)?;
     let mut results = Vec::with_capacity(txns.len());
     let mut blooms = Vec::with_capacity(txns.len());
-    for (index, outcome) in outcomes.into_iter().enumerate() {
-        match outcome {
-            TxnOutcome::Success(StepOutput::Ran(result, bloom)) => {
-                results.push(result);
-                blooms.push(bloom);
-            }
-            TxnOutcome::Success(StepOutput::Done) => {}
-            _ => {
-                let why = format!(
-                    "step {index} called more than operations_limit of the executor allows: raise it"
-                );
-                return Err(EvmError::Failed { number, why });
-            }
+    for output in outputs {
+        if let StepOutput::Ran(result, bloom) = output {
+            results.push(result);
+            blooms.push(bloom);
         }
     }
     fits_its_gas(number, header.gas_limit, txns, &results)?;
@@ -170,8 +150,32 @@ pub(crate) fn replay(
         apply_foreign(ctx, storage, changes)?;
         Ok(ExecutionStatus::Success(StepOutput::Done))
     });
+    let (_, changes, _) = whole(number, ended)?;
+    Ok(changes)
+}
+
+/// What a block came to, if all of its steps were executed to their ends: a limit of the executor's may not leave any out.
+fn whole(
+    number: u64,
+    ended: Result<BlockOutput<StepOutput>, sapwood::BlockError<StepOutput>>,
+) -> Result<(Vec<StepOutput>, ChangeSet, BlockStats), EvmError> {
     let output = ended.map_err(|error| failed(number, error))?;
-    Ok(output.changes)
+    if output.end != BlockEnd::Complete {
+        let why = "it is more than block_limit of the executor allows: leave that out".to_owned();
+        return Err(EvmError::Failed { number, why });
+    }
+    let outputs = output.outcomes.into_iter().enumerate();
+    let outputs = outputs.map(|(index, outcome)| match outcome {
+        TxnOutcome::Success(output) => Ok(output),
+        _ => {
+            let why = format!(
+                "step {index} called more than operations_limit of the executor allows: raise it"
+            );
+            Err(EvmError::Failed { number, why })
+        }
+    });
+    let outputs = outputs.collect::<Result<_, _>>()?;
+    Ok((outputs, output.changes, output.stats))
 }
 
 /// Each transaction must find as much gas left in the block as it may use.

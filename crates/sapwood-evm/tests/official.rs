@@ -1,9 +1,12 @@
 //! Ethereum's official block-chain tests: every chain of them, one by one and in parallel, every height read
 //! back, gone back to, and executed again from.
 
+#[path = "../../../tests/data/mod.rs"]
+mod data;
+
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     num::NonZero,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
@@ -15,26 +18,9 @@ use sapwood_evm::{
     BlockchainTest, EvmBlock, EvmChain, EvmConfig, TestAccount, accounts, primitives::Address,
 };
 
-/// What the data has: <https://github.com/ethereum/tests> at v14.1, by the rules of Cancun.
+/// What the data has: of <https://github.com/ethereum/tests>, by the rules of Cancun.
 const TESTS: usize = 322;
 const BLOCKS: usize = 468;
-
-/// The folder of the tests; `None` where there is none, and none is required.
-fn folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = env::var_os("SAPWOOD_DATA").map_or(beside, PathBuf::from);
-    let folder = data.join("ethereum-tests");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        env::var_os("SAPWOOD_REQUIRE_DATA").is_none(),
-        "{} is missing",
-        folder.display()
-    );
-    eprintln!("skipped: the data of the official tests is not there");
-    None
-}
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
@@ -45,7 +31,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 /// All tests, by their names; none where there is no data.
 fn tests() -> Vec<(String, BlockchainTest)> {
-    let Some(folder) = folder() else {
+    let Some(folder) = data::path("ethereum-tests") else {
         return Vec::new();
     };
     let folders = entries(&folder).into_iter().filter(|path| path.is_dir());

@@ -10,10 +10,8 @@
     reason = "tests and their helpers may fail"
 )]
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+#[path = "../../../tests/data/mod.rs"]
+mod data;
 
 use sapwood::{Engine, Mode};
 use sapwood_evm::{
@@ -147,26 +145,9 @@ fn swaps_are_as_by_plain_revm() {
     }
 }
 
-/// The folder of real blocks; `None` where there is none, and none is required.
-fn folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = env::var_os("SAPWOOD_DATA").map_or(beside, PathBuf::from);
-    let folder = data.join("ethereum-state");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        env::var_os("SAPWOOD_REQUIRE_DATA").is_none(),
-        "{} is missing",
-        folder.display()
-    );
-    eprintln!("skipped: no {}", folder.display());
-    None
-}
-
 #[test]
 fn transfers_of_real_blocks_are_as_by_plain_revm() {
-    let Some(folder) = folder() else {
+    let Some(folder) = data::path("ethereum-state") else {
         return;
     };
     let blocks = MainnetBlock::read_all(&folder).unwrap();

@@ -355,3 +355,17 @@ fn files_that_are_no_tests_are_refused() {
         assert!(matches!(error, EvmError::Malformed { .. }), "{error:?}");
     }
 }
+
+#[test]
+fn withdrawals_before_there_were_any_refuse_a_block() {
+    let chain = chain_of(SpecId::MERGE, 1, &genesis());
+    let mut early = proposal(&chain, Vec::new());
+    early.withdrawals = vec![sapwood_evm::Withdrawal::default()];
+    let error = chain.propose(early).unwrap_err();
+    assert!(
+        error.to_string().contains("its withdrawals is \"there\""),
+        "{error}"
+    );
+    assert_eq!(chain.height(), 0);
+    block(&chain, Vec::new());
+}

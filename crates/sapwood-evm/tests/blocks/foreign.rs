@@ -118,3 +118,19 @@ fn a_header_that_does_not_follow_is_refused() {
     );
     assert_eq!(chain.height(), 0);
 }
+
+#[test]
+fn changes_that_a_limit_of_the_executor_leaves_out_are_not_committed() {
+    let genesis = with_code(genesis(), FACTORY_AT, FACTORY);
+    let ours = chain_of(SpecId::SHANGHAI, 1, &genesis);
+    let txns = blocks().remove(0);
+    let made = block(&ours, txns.clone());
+    let mut config = crate::support::config(0);
+    config.spec = SpecId::SHANGHAI;
+    config.executor.operations_limit = 2;
+    let theirs = crate::support::begin(config, &genesis);
+    let changes = execute(&theirs, &made.header, &txns);
+    let error = theirs.commit_changes(&made.header, changes).unwrap_err();
+    assert!(error.to_string().contains("operations_limit"), "{error}");
+    assert_eq!(theirs.height(), 0);
+}
